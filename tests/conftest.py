@@ -1,0 +1,66 @@
+"""What the tests share.
+
+The tests run in an empty working folder and see only the *installed* packages, so that a file
+missing from the wheel is noticed, and no test depends on where it was started.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import piv
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a display
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# the same examples on every machine and no limit of time: a failure is never a matter of luck
+settings.register_profile("piv", deadline=None, derandomize=True, database=None, max_examples=30)
+settings.load_profile("piv")
+
+TESTS = Path(__file__).resolve().parent
+REAL_PAIRS = ("karman_street", "wall_jet", "wingtip_vortex")
+
+
+def pytest_report_header() -> str:
+    """Say which package is tested: the installed one, or an editable installation."""
+    return f"piv {piv.__version__} from {Path(piv.__file__).parent}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_working_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("working folder"))
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture(scope="session")
+def sample_images() -> Path:
+    """The folder of the generated sample pairs."""
+    return TESTS.parent / "sample_images"
+
+
+@pytest.fixture(scope="session")
+def real_pairs() -> list[tuple[str, Path, Path]]:
+    """(name, first, second) of the real pairs, which are not part of the project."""
+    folder = os.environ.get("PIV_REAL_PAIRS")
+    if not folder:
+        pytest.skip("needs the real image pairs: set PIV_REAL_PAIRS to their folder")
+    files = [
+        (name, Path(folder, f"{name}_a.tif"), Path(folder, f"{name}_b.tif")) for name in REAL_PAIRS
+    ]
+    for name, first, second in files:
+        assert first.is_file(), f"{name} is missing from PIV_REAL_PAIRS={folder}"
+        assert second.is_file(), f"{name} is missing from PIV_REAL_PAIRS={folder}"
+    return files
