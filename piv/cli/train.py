@@ -1,0 +1,165 @@
+"""``piv train``: train the network by a recipe, in a folder that can be resumed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from piv.train.loop import Progress, Training
+
+LINE_SECONDS = 30.0  # between two lines where the output is not a terminal
+WEIGHTS = "weights.safetensors"
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to ``piv``."""
+    parser = commands.add_parser(
+        "train",
+        help="train the network by a recipe",
+        description="Train the network by a recipe.  The folder gets a checkpoint every two "
+        "minutes, the curve as table and figure, and at the end the weights with their record.",
+    )
+    parser.add_argument("recipe", help="name of a recipe of the package, or a TOML file")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, help="train for so many minutes of wall time")
+    length.add_argument("--steps", type=int, help="train for so many steps (default: the recipe's)")
+    parser.add_argument(
+        "--threads", type=int, default=1,
+        help="threads of the process; only with one are two runs equal bit for bit (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--start-from", metavar="NAME|FILE", help="weights to begin with instead of random ones"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint in the folder"
+    )
+    parser.add_argument("--name", help="what the weights are called (default: the folder's name)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0 trained and exported, 130 stopped and resumable."""
+    from piv.errors import SettingsError
+    from piv.tuning import keep_memory
+
+    if args.threads < 1:
+        raise SettingsError(f"--threads must be at least 1, not {args.threads}")
+    keep_memory()
+    import torch
+
+    from piv.train.loop import open_run
+
+    torch.set_num_threads(args.threads)
+    training = open_run(
+        args.recipe,
+        args.output,
+        steps=args.steps,
+        minutes=args.minutes,
+        start_from=args.start_from,
+        resume=args.resume,
+    )
+    with _stop_on_signals() as stopped, _reporter() as report:
+        finished = training.run(report, stopped)
+    if not finished:
+        print(
+            f"stopped at step {training.step}; go on with: piv train {args.recipe} "
+            f"-o {args.output} --resume",
+            file=sys.stderr,
+        )
+        return 130
+    _export(training, args.output, args.name or args.output.resolve().name)
+    return 0
+
+
+def _export(training: Training, folder: Path, name: str) -> None:
+    path = folder / WEIGHTS
+    print(f"calibrating the uncertainty and writing {path}", file=sys.stderr)
+    sha256 = training.export(path, name)
+    print(f"{path}\nname {name}\nsha256 {sha256}")
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C or SIGTERM ends the run after the current step, a second one at once."""
+    caught: list[int] = []
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def note(number: int, _frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    for kind in kinds:
+        signal.signal(kind, note)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for kind in kinds:
+            signal.signal(kind, before[kind])
+
+
+@contextmanager
+def _reporter() -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, a line now and then elsewhere; both on standard error."""
+    if sys.stderr.isatty():
+        with _bar() as report:
+            yield report
+    else:
+        last = [-math.inf]
+
+        def line(progress: Progress) -> None:
+            now = time.monotonic()
+            if progress.validation is not None:
+                print(_validation(progress), file=sys.stderr, flush=True)
+            if now - last[0] >= LINE_SECONDS and not math.isnan(progress.loss):
+                last[0] = now
+                print(_line(progress), file=sys.stderr, flush=True)
+
+        yield line
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def show(progress: Progress) -> None:
+            if progress.validation is not None:
+                bar.console.print(_validation(progress), highlight=False)
+            if not math.isnan(progress.loss):
+                bar.update(task, completed=progress.done, description=_line(progress))
+
+        yield show
+
+
+def _line(progress: Progress) -> str:
+    minutes, seconds = divmod(round(max(0.0, progress.seconds_left)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"step {progress.step}  loss {progress.loss:.4f}  end-point error "
+        f"{progress.endpoint_error:.3f} px  {progress.crops_per_second:.1f} crops/s  "
+        f"data {100 * progress.data_share:.0f} %  left {hours}:{minutes:02d}:{seconds:02d}"
+    )
+
+
+def _validation(progress: Progress) -> str:
+    errors = progress.validation or {}
+    parts = "  ".join(f"{kind} {error:.3f}" for kind, error in errors.items())
+    mean = sum(errors.values()) / max(1, len(errors))
+    return f"step {progress.step}  validation (mean end-point error, px): mean {mean:.3f}  {parts}"

@@ -1,0 +1,319 @@
+"""Weights and their record: find them, check them, rebuild the network, never substitute.
+
+A weights file is a safetensors file whose metadata holds the record (JSON): network config,
+training recipe, data source, seeds, code version, stages, curve, metrics, calibration factors.
+The catalogue (``piv/weights/catalogue.toml``) maps dated names to files and their SHA-256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import json
+import math
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import safetensors.torch
+import torch
+from piv.network.ccfcn import CCFCN, CCFCNConfig
+from safetensors import SafetensorError
+from torch import Tensor
+
+from piv.errors import PIVError, WeightsError
+
+FORMAT = "ccfcn-piv-weights-1"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """A network that is ready to refine, with where it comes from.
+
+    Parameters
+    ----------
+    name : str
+        Name in the catalogue, or of the file.
+    sha256 : str
+        Hash of the weights file.
+    record : mapping
+        What the weights were made with.
+    network : CCFCN
+        In evaluation mode, without gradients.
+    interval_68, interval_95 : float
+        Half-widths of the 68.3 % and the 95 % interval of a component, as multiples of the
+        network's scale ``exp(log_scale)``, calibrated on held-out pairs.
+    """
+
+    name: str
+    sha256: str
+    record: Mapping[str, Any]
+    network: CCFCN
+    interval_68: float
+    interval_95: float
+
+
+def load_model(name: str | Path | Model | None = "default", device: str = "cpu") -> Model | None:
+    """Weights by name, by file, or none.
+
+    Parameters
+    ----------
+    name : str, Path, Model or None
+        A name of the catalogue, ``"default"``, a ``.safetensors`` file, a loaded model, or None
+        or ``"none"`` for the coarse stage alone.
+    device : str
+        Where the network shall compute, such as ``"cpu"``.
+
+    Returns
+    -------
+    model : Model or None
+
+    Raises
+    ------
+    WeightsError
+        If the name is unknown, or the file is missing, damaged or not of this project.
+    """
+    if name is None or isinstance(name, Model):
+        return name
+    if str(name).lower() == "none":
+        return None
+    entries, default = _catalogue()
+    known = str(name)
+    if known == "default":
+        if default is None:
+            raise WeightsError(
+                "this installation has no default weights: name a weights file, or 'none'"
+            )
+        known = default
+    if known in entries:
+        return _from_catalogue(known, device)
+    path = Path(name)
+    if path.suffix != ".safetensors" and not path.exists():
+        raise WeightsError(_unknown(known, entries))
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
+    return _from_file(path.resolve(), device, status.st_mtime_ns, status.st_size)
+
+
+def catalogue() -> dict[str, Mapping[str, Any]]:
+    """Name -> entry (file, sha256, summary) of the weights that come with the package."""
+    return dict(_catalogue()[0])
+
+
+def weights_path(name: str | Path) -> Path:
+    """File of weights that are named by the catalogue or by a path.
+
+    Raises
+    ------
+    WeightsError
+        If the name is neither in the catalogue nor a file.
+    """
+    entries, default = _catalogue()
+    known = default if name == "default" and default is not None else str(name)
+    if known in entries:
+        with as_file(files("piv") / "weights" / entries[known]["file"]) as path:
+            return path
+    path = Path(name)
+    if not path.exists():
+        raise WeightsError(_unknown(str(name), entries))
+    return path
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Tensors, record and SHA-256 of a weights file, nothing rebuilt yet.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, is damaged, or is not a weights file of this project.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
+    return _parse(content, str(path))
+
+
+def save_weights(path: str | Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
+    """Write a weights file whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    tensors : mapping of str to tensor
+        The network's ``state_dict``.
+    record : mapping
+        Must hold ``network`` (fields of CCFCNConfig) and ``calibration`` (``interval_68`` and
+        ``interval_95``).
+
+    Returns
+    -------
+    sha256 : str
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": FORMAT, "record": json.dumps(record, allow_nan=False)}
+    content = safetensors.torch.save(plain, metadata)
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(content)
+        try:
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        raise WeightsError(f"cannot write the weights {path}: {error.strerror}") from None
+    return hashlib.sha256(content).hexdigest()
+
+
+def config_of(record: Mapping[str, Any], where: str) -> CCFCNConfig:
+    """The network's config in a record.
+
+    Raises
+    ------
+    WeightsError
+        If it does not describe a network of this version.
+    """
+    try:
+        return CCFCNConfig.from_dict(record["network"])
+    except (KeyError, TypeError, ValueError, AttributeError, PIVError) as error:
+        raise WeightsError(
+            f"{where}: its network is not one that this version can build ({_first_line(error)})"
+        ) from None
+
+
+def rebuild(tensors: Mapping[str, Tensor], record: Mapping[str, Any], where: str) -> CCFCN:
+    """The network of a record with these weights, strictly.
+
+    Raises
+    ------
+    WeightsError
+        If tensors are missing, left over, of another shape or type, or not finite.
+    """
+    network = CCFCN(config_of(record, where))
+    expected = network.state_dict()
+    if missing := sorted(set(expected) - set(tensors)):
+        raise WeightsError(f"{where}: {len(missing)} tensors are missing, such as {missing[0]}")
+    if foreign := sorted(set(tensors) - set(expected)):
+        raise WeightsError(f"{where}: {len(foreign)} tensors are foreign, such as {foreign[0]}")
+    for name, tensor in tensors.items():
+        wanted = expected[name]
+        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            raise WeightsError(
+                f"{where}: {name} is {tensor.dtype} {tuple(tensor.shape)}, but the network needs "
+                f"{wanted.dtype} {tuple(wanted.shape)}"
+            )
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{where}: {name} holds NaN or infinity")
+    network.load_state_dict(dict(tensors), strict=True)
+    return network
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> tuple[Mapping[str, Mapping[str, Any]], str | None]:
+    text = (files("piv") / "weights" / "catalogue.toml").read_text(encoding="utf-8")
+    tables = tomllib.loads(text)
+    return MappingProxyType(tables.get("weights", {})), tables.get("default")
+
+
+@lru_cache(maxsize=4)
+def _from_catalogue(name: str, device: str) -> Model:
+    entry = _catalogue()[0][name]
+    where = f"the weights {name}"
+    try:
+        content = (files("piv") / "weights" / entry["file"]).read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read {where}: {error.strerror}; reinstall the package"
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry["sha256"]:
+        raise WeightsError(
+            f"{where} are damaged: their SHA-256 is {found[:12]}..., but the catalogue says "
+            f"{entry['sha256'][:12]}...; reinstall the package"
+        )
+    return _model(name, content, where, device)
+
+
+@lru_cache(maxsize=4)
+def _from_file(path: Path, device: str, changed: int, size: int) -> Model:  # noqa: ARG001
+    try:  # the time of change and the size are there for the cache
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
+    return _model(path.stem, content, str(path), device)
+
+
+def _model(name: str, content: bytes, where: str, device: str) -> Model:
+    tensors, record, sha256 = _parse(content, where)
+    network = rebuild(tensors, record, where).eval().requires_grad_(False)
+    network = network.to(memory_format=torch.channels_last)
+    try:
+        network = network.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise WeightsError(f"cannot compute on {device}: {_first_line(error)}") from None
+    factors = record.get("calibration")
+    intervals = []
+    for key in ("interval_68", "interval_95"):
+        value = factors.get(key) if isinstance(factors, dict) else None
+        if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
+            raise WeightsError(f"{where}: its record has no positive calibration.{key}")
+        intervals.append(float(value))
+    return Model(name, sha256, MappingProxyType(record), network, *intervals)
+
+
+def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    try:
+        tensors = safetensors.torch.load(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{where} is damaged or not a safetensors file ({_first_line(error)})"
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{where} holds no weights of this project (no {FORMAT} record)")
+    try:
+        record = json.loads(metadata["record"])
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{where}: its record is damaged ({_first_line(error)})") from None
+    if not isinstance(record, dict):
+        raise WeightsError(f"{where}: its record is damaged (not a table)")
+    return tensors, record, hashlib.sha256(content).hexdigest()
+
+
+def _unknown(name: str, entries: Mapping[str, Any]) -> str:
+    choices = [*entries, "none"]
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"unknown model {name}: {hint}known are {', '.join(choices)}, or a .safetensors file"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def plain_config(network: CCFCN) -> dict[str, Any]:
+    """The network's config as JSON-able values."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(network.config)))
+    return plain

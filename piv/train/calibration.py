@@ -1,0 +1,94 @@
+"""Factors that turn the network's scale into intervals that hold what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from piv.network.ccfcn import CCFCN
+from piv.train.data import CoarseStart, held_out
+from piv.train.recipe import TrainRecipe
+from piv.train.source import Source
+from piv.types import Float
+
+SHARE_68, SHARE_95 = 0.683, 0.95
+BORDER = 8  # px, left out
+
+
+def calibrate_uncertainty(
+    network: CCFCN,
+    source: Source,
+    recipe: TrainRecipe,
+    *,
+    pairs: int | None = None,
+    size: tuple[int, int] | None = None,
+    coarse_start: CoarseStart | None = None,
+) -> dict[str, Any]:
+    """Multiples of ``exp(log_scale)`` within which 68.3 % and 95 % of the errors lie.
+
+    Both components are pooled, and the classes of the source count equally.  Only pixels with
+    particles, outside the mask and not within 8 px of the border, are looked at.
+
+    Parameters
+    ----------
+    network : CCFCN
+    source : Source
+        Its split ``validation`` is used, never the pairs that were learned from.
+    recipe : TrainRecipe
+        Names precision, refinement steps and, by default, the number and size of the pairs.
+    pairs : int, optional
+        Pairs per class.
+    size : (int, int), optional
+        Height and width of the pairs, px.
+    coarse_start : callable, optional
+        Stands in for :func:`piv.pipeline.coarse_start`.
+
+    Returns
+    -------
+    calibration : dict
+        ``interval_68``, ``interval_95``, ``coverage`` (share within the 68.3 % interval per
+        class), ``pairs_per_class``.
+    """
+    from piv.train.loop import estimate
+
+    pairs = recipe.calibration_pairs if pairs is None else pairs
+    size = (recipe.render, recipe.render) if size is None else size
+    ratios: dict[str, Float] = {}
+    for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
+        parts = []
+        for i in range(len(batch)):
+            one = batch.map(lambda tensor: tensor[i : i + 1])  # noqa: B023
+            displacement, log_scale = estimate(network, one, recipe)
+            ratio = (displacement - one.truth).abs() * torch.exp(-log_scale)
+            inner = slice(BORDER, -BORDER)
+            where = (one.seeded & one.fluid).expand_as(ratio)
+            parts.append(ratio[..., inner, inner][where[..., inner, inner]].numpy())
+        ratios[kind] = np.concatenate(parts).astype(np.float64)
+    ratios = {kind: values for kind, values in ratios.items() if values.size}
+    factor = interval_factor(list(ratios.values()), SHARE_68)
+    return {
+        "interval_68": factor,
+        "interval_95": interval_factor(list(ratios.values()), SHARE_95),
+        "coverage": {kind: float(np.mean(values <= factor)) for kind, values in ratios.items()},
+        "pairs_per_class": pairs,
+    }
+
+
+def interval_factor(ratios: list[Float], share: float) -> float:
+    """Value below which a share of the pooled ratios lies, every array counting equally.
+
+    Parameters
+    ----------
+    ratios : list of arrays
+        |error| / scale, one array per class, none of them empty.
+    share : float
+        0 to 1.
+    """
+    values = np.concatenate(ratios)
+    weights = np.concatenate([np.full(part.size, 1.0 / part.size) for part in ratios])
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) / len(ratios)
+    place = min(int(np.searchsorted(below, share)), values.size - 1)
+    return float(values[order][place])

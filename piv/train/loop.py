@@ -1,0 +1,558 @@
+"""The training loop: one run in one folder, which can be killed and resumed.
+
+Everything random in a step is a function of the recipe's seed, the stage and the step, so that a
+resumed run computes what the uninterrupted one would have, bit for bit on one thread.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from piv.errors import InputError, PIVError, SettingsError, WeightsError
+from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.weights import plain_config, read_weights, rebuild, save_weights
+from piv.train import checkpoint, curve
+from piv.train import recipe as recipes
+from piv.train.calibration import calibrate_uncertainty
+from piv.train.data import Batch, CoarseStart, TrainingData, held_out
+from piv.train.loss import mean_endpoint, refinement_loss
+from piv.train.provenance import code_version
+from piv.train.recipe import TrainRecipe
+from piv.train.source import Source, open_source
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 120.0
+VALIDATION_SECONDS = 180.0
+ROW_STEPS = 50  # a row of the curve is the mean over so many steps
+BORDER = 8  # px, left out of validation errors
+_PATIENCE = 20  # consecutive steps without a finite gradient before giving up
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long a run shall be: in steps, or in minutes of wall time."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise SettingsError("plan a run in steps or in minutes, one of the two")
+        if self.steps is not None and self.steps < 1:
+            raise SettingsError(f"a run needs at least one step, not {self.steps}")
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise SettingsError(f"a run needs a positive number of minutes, not {self.minutes}")
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the run that is done, 0 to 1."""
+        if self.steps is not None:
+            return min(1.0, step / self.steps)
+        assert self.minutes is not None
+        return min(1.0, seconds / (60.0 * self.minutes))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a face can show after a step."""
+
+    step: int
+    done: float
+    loss: float
+    endpoint_error: float
+    crops_per_second: float
+    seconds_left: float
+    data_share: float
+    validation: Mapping[str, float] | None = None
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Seconds spent so far, over all sessions of the run."""
+
+    wall: float = 0.0
+    core: float = 0.0
+    data: float = 0.0
+    _wall: float = field(default_factory=time.perf_counter)
+    _core: float = field(default_factory=time.process_time)
+
+    def tick(self) -> None:
+        wall, core = time.perf_counter(), time.process_time()
+        self.wall += wall - self._wall
+        self.core += core - self._core
+        self._wall, self._core = wall, core
+
+
+def _nothing(progress: Progress) -> None:
+    """Show nothing."""
+
+
+class Training:
+    """One training run.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+    output : Path
+        Folder of the run: checkpoint, curve and exported weights.
+    plan : Plan
+    source : Source, optional
+        Where the pairs come from; by default the one that the recipe names.
+    start_from : str or Path, optional
+        Weights to begin with, by name or file.
+    coarse_start : callable, optional
+        Stands in for :func:`piv.pipeline.coarse_start`.
+
+    Raises
+    ------
+    InputError, SettingsError, WeightsError
+        If the source, the recipe or the weights cannot be used.
+    """
+
+    def __init__(
+        self,
+        recipe: TrainRecipe,
+        output: Path,
+        plan: Plan,
+        *,
+        source: Source | None = None,
+        start_from: str | Path | None = None,
+        coarse_start: CoarseStart | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.output = output
+        self.plan = plan
+        self.source = open_source(recipe.source) if source is None else source
+        self.history: list[dict[str, Any]] = []
+        self._coarse_start = coarse_start
+        config = _config(recipe)
+        if start_from is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed)
+                self.network = CCFCN(config)
+        else:
+            self.network, self.history = _start(start_from, config)
+        self.network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.optimiser = _optimiser(self.network, recipe)
+        self.data = TrainingData(
+            self.source, recipe, stage=len(self.history), coarse_start=coarse_start
+        )
+        self.step = 0
+        self.rows: list[dict[str, Any]] = []
+        self._window: list[tuple[float, float]] = []
+        self._clock = _Clock()
+        self._bad = 0
+        self._validation: dict[str, Batch] | None = None
+
+    # ------------------------------------------------------------------ running
+
+    def run(
+        self,
+        report: Callable[[Progress], None] = _nothing,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train until the plan is fulfilled or ``should_stop()`` is true between two steps.
+
+        Parameters
+        ----------
+        report : callable
+            Gets a :class:`Progress` after every step.
+        should_stop : callable
+            Asked after every step.
+
+        Returns
+        -------
+        finished : bool
+            False if it was stopped; a checkpoint is written either way.
+        """
+        self._clock = _Clock(self._clock.wall, self._clock.core, self._clock.data)
+        saved = validated = began = self._clock.wall
+        first_step = self.step
+        while (done := self.plan.progress(self.step, self._clock.wall)) < 1.0:
+            loss, error = self._one_step(done)
+            self._clock.tick()
+            now = self._clock.wall
+            validation = None
+            if now - validated > VALIDATION_SECONDS:
+                validation = self.validate()
+                self._clock.tick()
+                validated = self._clock.wall
+            if now - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = now
+            report(self._progress(loss, error, self.step - first_step, began, validation))
+            if should_stop():
+                self.save()
+                return False
+        report(self._progress(math.nan, math.nan, self.step - first_step, began, self.validate()))
+        self.save()
+        return True
+
+    def _one_step(self, done: float) -> tuple[float, float]:
+        """One optimiser step; returns the loss and the end-point error of its last refinement."""
+        recipe = self.recipe
+        began = time.perf_counter()
+        batch = self.data.batch(self.step)
+        self._clock.data += time.perf_counter() - began
+        rate = recipe.learning_rate * (1.0 - done)
+        rate *= min(1.0, (self.step + 1) / max(1, recipe.warm_up))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            estimates = self.network(
+                batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
+            )
+        loss = refinement_loss(
+            estimates,
+            batch.start,
+            batch.truth,
+            batch.seeded,
+            batch.fluid,
+            step_weight=recipe.step_weight,
+            uncertainty_weight=recipe.uncertainty_weight,
+            largest=recipe.largest_error,
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        if bool(torch.isfinite(norm)):
+            self.optimiser.step()
+            self._bad = 0
+        else:
+            self._bad += 1
+            log.warning("step %d has no finite gradient and is left out", self.step)
+            if self._bad >= _PATIENCE:
+                raise PIVError(
+                    f"the training diverged at step {self.step}: lower learning_rate in the recipe"
+                )
+        _follow(self.average, self.network, min(recipe.average, (1 + self.step) / (10 + self.step)))
+        with torch.no_grad():
+            where = batch.seeded & batch.fluid
+            error = float(mean_endpoint(estimates[-1].displacement, batch.truth, where))
+        self.step += 1
+        figures = float(loss.detach()), error
+        self._window.append(figures)
+        if len(self._window) >= ROW_STEPS:
+            self._close_row(rate)
+        return figures
+
+    def _close_row(self, rate: float, validation: Mapping[str, float] | None = None) -> None:
+        if self._window:
+            loss, error = (sum(values) / len(values) for values in zip(*self._window, strict=True))
+        else:
+            loss = error = math.nan
+        self._window = []
+        row = {
+            "step": self.step,
+            "minutes": round(self._clock.wall / 60.0, 3),
+            "learning_rate": rate,
+            "loss": loss,
+            "endpoint_error": error,
+            "validation": dict(validation) if validation else None,
+        }
+        self.rows.append({k: v for k, v in row.items() if v == v})
+
+    def _progress(
+        self,
+        loss: float,
+        error: float,
+        steps: int,
+        began: float,
+        validation: Mapping[str, float] | None,
+    ) -> Progress:
+        seconds = max(self._clock.wall - began, 1e-9)
+        done = self.plan.progress(self.step, self._clock.wall)
+        if self.plan.steps is not None:
+            left = (self.plan.steps - self.step) * seconds / max(1, steps)
+        else:
+            left = (1.0 - done) * 60.0 * (self.plan.minutes or 0.0)
+        return Progress(
+            step=self.step,
+            done=done,
+            loss=loss,
+            endpoint_error=error,
+            crops_per_second=steps * self.recipe.batch / seconds,
+            seconds_left=left,
+            data_share=self._clock.data / max(self._clock.wall, 1e-9),
+            validation=validation,
+        )
+
+    def validate(self) -> dict[str, float]:
+        """Mean end-point error of the averaged weights, px, per class of the validation split."""
+        if self._validation is None:
+            size = (self.recipe.render, self.recipe.render)
+            self._validation = held_out(
+                self.source, "validation", self.recipe.validation_pairs, size, self._coarse_start
+            )
+        errors = {
+            kind: _score(self.average, batch, self.recipe)
+            for kind, batch in self._validation.items()
+        }
+        self._close_row(self.optimiser.param_groups[0]["lr"], errors)
+        return errors
+
+    # ------------------------------------------------------------------ storing
+
+    def save(self) -> None:
+        """Write the checkpoint and the curve.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written.
+        """
+        self._clock.tick()
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "network_config": plain_config(self.network),
+            "plan": {"steps": self.plan.steps, "minutes": self.plan.minutes},
+            "history": self.history,
+            "step": self.step,
+            "seconds": [self._clock.wall, self._clock.core, self._clock.data],
+            "rows": self.rows,
+            "window": [list(pair) for pair in self._window],
+            "bad": self._bad,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        checkpoint.write(self.output / checkpoint.NAME, state)
+        curve.write(self.output, self.rows)
+
+    @classmethod
+    def resume(
+        cls,
+        recipe: TrainRecipe,
+        output: Path,
+        plan: Plan | None = None,
+        *,
+        source: Source | None = None,
+        coarse_start: CoarseStart | None = None,
+    ) -> Training:
+        """The run of a folder, as its last checkpoint left it.
+
+        Parameters
+        ----------
+        recipe : TrainRecipe
+            Must be the one that the run was started with.
+        output : Path
+        plan : Plan, optional
+            By default the run's own.
+
+        Raises
+        ------
+        InputError
+            If there is no usable checkpoint.
+        SettingsError
+            If the recipe differs from the run's.
+        """
+        state = checkpoint.read(output / checkpoint.NAME)
+        then, now = state["recipe"], recipe.to_dict()
+        if differing := [name for name in now if then.get(name) != now[name]]:
+            raise SettingsError(
+                f"{output} was trained with another recipe ({', '.join(differing)} differ): "
+                "resume it with its own, or choose another folder"
+            )
+        run = cls(
+            recipe,
+            output,
+            plan or Plan(**state["plan"]),
+            source=source,
+            coarse_start=coarse_start,
+        )
+        if plain_config(run.network) != state["network_config"]:
+            raise SettingsError(f"{output} was trained with another version of the network")
+        run.network.load_state_dict(state["network"])
+        run.average.load_state_dict(state["average"])
+        run.optimiser.load_state_dict(state["optimiser"])
+        run.history = state["history"]
+        run.data = TrainingData(
+            run.source, recipe, stage=len(run.history), coarse_start=coarse_start
+        )
+        run.step = state["step"]
+        run.rows = state["rows"]
+        run._window = [(loss, error) for loss, error in state["window"]]
+        run._bad = state["bad"]
+        run._clock = _Clock(*state["seconds"])
+        return run
+
+    def export(self, path: Path, name: str) -> str:
+        """Calibrate the uncertainty and write the averaged weights with their record.
+
+        Parameters
+        ----------
+        path : Path
+            A ``.safetensors`` file.
+        name : str
+            What the weights are called.
+
+        Returns
+        -------
+        sha256 : str
+        """
+        calibration = calibrate_uncertainty(
+            self.average, self.source, self.recipe, coarse_start=self._coarse_start
+        )
+        return save_weights(path, self.average.state_dict(), self.record(name, calibration))
+
+    def record(self, name: str, calibration: Mapping[str, Any]) -> dict[str, Any]:
+        """What the weights were made with, JSON-able."""
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        recipe = self.recipe.to_dict()
+        stage = {
+            "name": name,
+            "date": today,
+            "recipe": recipe,
+            "source": {"spec": self.recipe.source, "record": dict(self.source.record)},
+            "seed": self.recipe.seed,
+            "stage": len(self.history),
+            "code": code_version(),
+            "torch": str(torch.__version__),
+            "steps": self.step,
+            "crops": self.step * self.recipe.batch,
+            "core_minutes": round(self._clock.core / 60.0, 2),
+            "minutes": round(self._clock.wall / 60.0, 2),
+            "curve": self.rows,
+        }
+        stages = [*self.history, stage]
+        validation = [row["validation"] for row in self.rows if row.get("validation")]
+        return {
+            "name": name,
+            "date": today,
+            "licence": "BSD-3-Clause",
+            "network": plain_config(self.network),
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "units": "px between the frames, at mid-time, v positive down",
+            "recipe": recipe,
+            "source": stage["source"],
+            "seeds": [part["seed"] for part in stages],
+            "code": stage["code"],
+            "steps": sum(part["steps"] for part in stages),
+            "crops": sum(part["crops"] for part in stages),
+            "core_minutes": round(sum(part["core_minutes"] for part in stages), 2),
+            "stages": stages,
+            "metrics": {"validation_mean_endpoint_error": validation[-1] if validation else {}},
+            "calibration": dict(calibration),
+        }
+
+
+def _config(recipe: TrainRecipe) -> CCFCNConfig:
+    try:
+        return CCFCNConfig.from_dict(dict(recipe.network))
+    except (TypeError, ValueError, KeyError, PIVError) as error:
+        raise SettingsError(f"the recipe's table network is not usable: {error}") from None
+
+
+def _start(weights: str | Path, config: CCFCNConfig) -> tuple[CCFCN, list[dict[str, Any]]]:
+    """Network and stages of the weights to begin with."""
+    from piv.network.weights import weights_path
+
+    path = weights_path(weights)
+    tensors, record, sha256 = read_weights(path)
+    network = rebuild(tensors, record, str(path))
+    if network.config != config:
+        raise WeightsError(
+            f"{path} has another network than the recipe: start from weights of the same "
+            "network, or copy the record's network into the recipe"
+        )
+    stages = record.get("stages")
+    if not isinstance(stages, list) or not stages:
+        raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")
+    stages[-1]["sha256"] = sha256
+    return network, stages
+
+
+def _optimiser(network: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
+    parameters = list(network.parameters())
+    groups = [  # only the convolutions' weights decay, not offsets and gains
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moving average of the weights, in place."""
+    with torch.no_grad():
+        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(value, 1.0 - decay)
+        for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+            kept.copy_(buffer)
+
+
+def _score(network: CCFCN, batch: Batch, recipe: TrainRecipe) -> float:
+    errors = []
+    for i in range(len(batch)):
+        one = batch.map(lambda tensor: tensor[i : i + 1])  # noqa: B023
+        displacement = estimate(network, one, recipe)[0]
+        inner = slice(BORDER, -BORDER)
+        errors.append(
+            mean_endpoint(
+                displacement[..., inner, inner],
+                one.truth[..., inner, inner],
+                (one.seeded & one.fluid)[..., inner, inner],
+            )
+        )
+    return float(torch.stack(errors).mean())
+
+
+def estimate(network: CCFCN, batch: Batch, recipe: TrainRecipe) -> tuple[Tensor, Tensor]:
+    """Displacement and log-scale of the last refinement step, without gradients."""
+    network.eval()
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"),
+    ):
+        last = network(
+            batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
+        )[-1]
+    return last.displacement.float(), last.log_scale.float()
+
+
+def open_run(
+    recipe: str | Path | TrainRecipe,
+    output: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+) -> Training:
+    """Begin or resume the run of a folder.
+
+    Raises
+    ------
+    InputError
+        If the folder already holds a run that is not to be resumed, or cannot be made.
+    SettingsError, WeightsError
+        If the recipe or the weights cannot be used.
+    """
+    if not isinstance(recipe, TrainRecipe):
+        recipe = recipes.load(recipe)
+    given = steps is not None or minutes is not None
+    if resume:
+        if start_from is not None:
+            raise InputError("a resumed run goes on from its own weights: leave out --start-from")
+        return Training.resume(recipe, output, Plan(steps, minutes) if given else None)
+    if (output / checkpoint.NAME).exists():
+        raise InputError(f"{output} already holds a run: resume it, or choose another folder")
+    plan = Plan(steps, minutes) if given else Plan(steps=recipe.steps)
+    run = Training(recipe, output, plan, start_from=start_from)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {output}: {error.strerror}") from None
+    return run

@@ -1,0 +1,94 @@
+r"""The loss: end-point error of every refinement step and likelihood of its stated scale.
+
+With the error :math:`e` of step :math:`k` of :math:`K`,
+
+.. math::
+    L = \sum_k 0.6^{K-1-k} \left< \sqrt{|e_k|^2 + \epsilon^2}
+        + w \left( \frac{|e_{k,u}|}{b_u} + \ln b_u + \frac{|e_{k,v}|}{b_v} + \ln b_v \right)
+        \right>,
+
+averaged over the fluid.  Where there are no particles nothing can be measured: there the first
+term has the correction (displacement minus start) in place of the error, so that the network
+learns to leave the coarse field alone, while the scale still learns the true error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+SMOOTH = 0.01  # px; rounds the tip of the end-point error, far below any error reached
+
+
+class Estimate(Protocol):
+    """What one refinement step returns (``piv.network.ccfcn.Refinement``)."""
+
+    @property
+    def displacement(self) -> Tensor:
+        """(B, 2, H, W), px."""
+
+    @property
+    def log_scale(self) -> Tensor:
+        """(B, 2, H, W), logarithm of the Laplace scale in px."""
+
+
+def refinement_loss(
+    estimates: Sequence[Estimate],
+    start: Tensor,
+    truth: Tensor,
+    seeded: Tensor,
+    fluid: Tensor,
+    *,
+    step_weight: float = 0.6,
+    uncertainty_weight: float = 0.15,
+    largest: float = 20.0,
+) -> Tensor:
+    """Loss of all refinement steps.
+
+    Parameters
+    ----------
+    estimates : sequence of refinement steps, the best last
+    start, truth : tensor, shape (B, 2, H, W)
+        Coarse displacement that the network started from, and the true one, px.
+    seeded, fluid : bool tensor, shape (B, 1, H, W)
+        Where there are particles, and where the pixel counts at all.
+    step_weight : float
+        Weight of a step relative to the next.
+    uncertainty_weight : float
+        Weight of the likelihood.
+    largest : float
+        Errors are clamped here, px: a start that is far off teaches nothing.
+
+    Returns
+    -------
+    loss : tensor, shape ()
+    """
+    weight = fluid.to(truth.dtype)
+    pixels = weight.sum().clamp(min=1.0)
+    # one target for both kinds of pixels: the error's gradient is the correction's where unseeded
+    target = torch.where(seeded, truth, start)
+    total = truth.new_zeros(())
+    for k, estimate in enumerate(reversed(estimates)):
+        distance = _smooth_length(estimate.displacement - target).clamp(max=largest)
+        error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
+        terms = distance + uncertainty_weight * _laplace(error, estimate.log_scale)
+        total = total + step_weight**k * (terms * weight).sum() / pixels
+    return total
+
+
+def mean_endpoint(displacement: Tensor, truth: Tensor, where: Tensor) -> Tensor:
+    """Mean end-point error over the pixels ``where`` (B, 1, H, W) holds, px."""
+    length = (displacement - truth).square().sum(1, keepdim=True).sqrt()
+    return (length * where).sum() / where.sum().clamp(min=1)
+
+
+def _smooth_length(vector: Tensor) -> Tensor:
+    return (vector.square().sum(1, keepdim=True) + SMOOTH**2).sqrt()
+
+
+def _laplace(error: Tensor, log_scale: Tensor) -> Tensor:
+    """Negative log-likelihood but for a constant, summed over the components."""
+    return (error * torch.exp(-log_scale) + log_scale).sum(1, keepdim=True)

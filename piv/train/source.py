@@ -1,0 +1,63 @@
+"""Data sources: who makes the pairs to learn from and to score on.
+
+``piv`` never imports the generator.  A distribution registers an opener in the entry-point group
+``piv.data_sources``; ``"synth:training"`` calls the one called ``synth`` with ``"training"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from piv.errors import InputError
+from piv.types import TruePair
+
+GROUP = "piv.data_sources"
+SPLITS = ("train", "validation", "test")
+
+
+class Source(Protocol):
+    """Pairs with truth, each fully determined by the arguments of :meth:`pair`."""
+
+    @property
+    def name(self) -> str:
+        """How the source calls itself."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of flows, in the order in which they are reported."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What a weights record must hold to make the same pairs again (JSON-able)."""
+
+    def pair(
+        self, split: str, index: int, kind: str | None = None, size: tuple[int, int] | None = None
+    ) -> TruePair:
+        """Pair ``index`` of a split; ``kind`` one of ``classes`` or None for the recipe's mix."""
+
+
+def open_source(spec: str) -> Source:
+    """The source that a recipe names.
+
+    Parameters
+    ----------
+    spec : str
+        ``provider:argument``, such as ``synth:training``.
+
+    Raises
+    ------
+    InputError
+        If no installed distribution registers the provider.
+    """
+    provider, _, argument = spec.partition(":")
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if provider not in found:
+        known = f"known are {', '.join(sorted(found))}" if found else "none is installed"
+        raise InputError(
+            f"unknown data source {spec}: {known}; the generator comes with "
+            "`pip install ccfcn-piv` as the package synth"
+        )
+    source: Source = found[provider].load()(argument)
+    return source
