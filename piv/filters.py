@@ -35,7 +35,9 @@ def _last_axis(images: Tensor, kernel: tuple[float, ...], mirror: bool) -> Tenso
     padded = torch.nn.functional.pad(padded, (0, blocks * _BLOCK - size))
     toeplitz = _toeplitz(kernel).to(images)
     pieces = padded.unfold(-1, _BLOCK + 2 * radius, _BLOCK)  # (..., H, blocks, BLOCK + 2 radius)
-    return (pieces @ toeplitz).flatten(-2)[..., :size]
+    # one tall matrix: a batched product of overlapping views would be done piece by piece
+    rows = pieces.reshape(-1, pieces.shape[-1]) @ toeplitz
+    return rows.reshape(*images.shape[:-1], -1)[..., :size]
 
 
 @lru_cache(maxsize=64)

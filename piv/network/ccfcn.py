@@ -1,0 +1,445 @@
+"""CC-FCN: a displacement, and its uncertainty, at every pixel from a pair and a coarse field.
+
+The structure (a pyramid of the images, a pyramid of the coarse velocity, their fusion and a series
+of deconvolutions) is that of the abstract of Gao et al., Physics of Fluids 33, 127125 (2021),
+arXiv:2111.00395.  Layer sizes are not published; everything inside is this project's own, chosen
+by measurement (docs/experiments.md):
+
+- both frames are moved to mid-time by the current estimate, so the network sees a residual only;
+- local normalised correlation planes join the learned features of each level (fusion);
+- a least-squares (Lucas-Kanade) estimate is the base that the network corrects;
+- the loop runs two or more times, the first step with weights of its own.
+
+Shapes are (B, C, H, W); displacement channels are (u, v) in px, y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from piv.filters import gaussian
+from piv.spline import coefficients, deform_pair, sample_nearest
+
+SPLINE = 3  # degree with which the frames are moved
+CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
+CONTRAST_FLOOR = 0.15  # part of the well-lit contrast below which the normalisation stops
+BASE_BLUR = 0.7  # px; Gaussian on the frames of the least squares
+LARGEST_BASE = 2.5  # px; beyond it the linearisation of the least squares means nothing
+
+
+@dataclass(frozen=True, slots=True)
+class CCFCNConfig:
+    """Everything needed to rebuild the network; kept beside its weights.
+
+    Parameters
+    ----------
+    image_widths : tuple of int
+        Channels at 1/2, 1/4, 1/8 ... of the size.
+    velocity_widths : tuple of int
+        Channels of the velocity pyramid at the same levels; empty = no velocity pyramid.
+    radius : int
+        The correlation planes hold the shifts -radius..radius of each level.
+    base_sigmas : tuple of float
+        Gaussian windows of the least-squares estimates, px; the middle one is the base.
+    """
+
+    image_widths: tuple[int, ...] = (40, 64, 96)
+    velocity_widths: tuple[int, ...] = (16, 16, 16)
+    radius: int = 2
+    base_sigmas: tuple[float, ...] = (3.0, 6.0, 12.0)
+
+    def __post_init__(self) -> None:
+        if self.velocity_widths and len(self.velocity_widths) != len(self.image_widths):
+            raise ValueError(
+                f"pyramids differ in depth: {self.image_widths}, {self.velocity_widths}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CCFCNConfig:
+        """From plain data, such as the record of a weights file."""
+        known = {item.name for item in fields(cls)}
+        if unknown := set(values) - known:
+            raise ValueError(f"unknown network settings: {', '.join(sorted(unknown))}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    def stride(self) -> int:
+        """H and W are padded to a multiple of this."""
+        return 1 << len(self.image_widths)
+
+
+class Refinement(NamedTuple):
+    """One step's result, (B, 2, H, W) each."""
+
+    displacement: Tensor  # px
+    log_scale: Tensor  # logarithm of the expected error of each component, px
+    base: Tensor  # the estimate before this step plus least squares alone, px
+
+
+class CCFCN(nn.Module):
+    """Refines a displacement at every pixel, step by step."""
+
+    def __init__(self, config: CCFCNConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or CCFCNConfig()
+        # what the coarse stage leaves differs from what a step leaves: weights of their own
+        self.first_step = Step(self.config)
+        self.later_steps = Step(self.config)
+
+    def forward(
+        self,
+        first: Tensor,
+        second: Tensor,
+        start: Tensor,
+        fluid: Tensor | None = None,
+        steps: int = 2,
+        contrast: Tensor | None = None,
+    ) -> list[Refinement]:
+        """Refine ``start``.
+
+        Parameters
+        ----------
+        first, second : tensor, shape (B, 1, H, W)
+            Grey levels of any scale.
+        start : tensor, shape (B, 2, H, W)
+            Coarse displacement at every pixel, px, finite.
+        fluid : tensor, shape (B, 1, H, W), or None
+            Non-zero = fluid; None = everywhere.
+        steps : int
+        contrast : tensor, shape (B,), or None
+            Contrast of well-lit regions (:func:`well_lit_contrast`), when the frames are tiles
+            of larger ones.
+
+        Returns
+        -------
+        list of Refinement, one a step; the last is the best.
+        """
+        height, width = first.shape[-2:]
+        frames, visible = self._prepare(first, second, fluid, contrast)
+        estimate = _pad_to(start, self.config.stride, "replicate")
+        results = []
+        for n in range(steps):
+            step = self.first_step if n == 0 else self.later_steps
+            result = step(frames, estimate.detach(), visible)
+            estimate = result.displacement
+            results.append(Refinement(*(t[..., :height, :width] for t in result)))
+        return results
+
+    @torch.no_grad()
+    def _prepare(
+        self, first: Tensor, second: Tensor, fluid: Tensor | None, contrast: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Spline coefficients of the normalised frames, and the fluid pixels, padded."""
+        with torch.autocast(first.device.type, enabled=False):
+            return self._normalise(first, second, fluid, contrast)
+
+    def _normalise(
+        self, first: Tensor, second: Tensor, fluid: Tensor | None, contrast: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
+        spreads = [local_mean_and_spread(frame, pixels) for frame in (first, second)]
+        if contrast is None:
+            contrast = well_lit_contrast(first, second, fluid)
+        floor = CONTRAST_FLOOR * contrast.clamp(min=1e-6)[:, None, None, None]
+        stride = self.config.stride
+        normalised = [
+            ((frame - mean) / (spread + floor)).clamp(-4, 12) * pixels
+            for frame, (mean, spread) in zip((first, second), spreads, strict=True)
+        ]
+        a, b = (coefficients(_pad_to(frame, stride), SPLINE) for frame in normalised)
+        return (a, b), _pad_to(pixels, stride)[:, 0]
+
+
+@torch.no_grad()
+def well_lit_contrast(first: Tensor, second: Tensor, fluid: Tensor | None) -> Tensor:
+    """(B, 1, H, W) frames -> (B,): upper decile of their local standard deviation.
+
+    It comes from the images and not from their type, so that a dim or a 12-bit recording gives
+    the same field as the same recording scaled.
+    """
+    pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
+    spread = torch.stack([local_mean_and_spread(f, pixels)[1] for f in (first, second)]).mean(0)
+    coarse = (spread * pixels)[..., ::4, ::4].flatten(1)
+    # quantile() takes no more than 16 million values
+    return torch.stack([row[:: 1 + len(row) // 2**22].quantile(0.9) for row in coarse])
+
+
+def local_mean_and_spread(frame: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gaussian-weighted mean and standard deviation of the fluid around every pixel."""
+    # a common level is taken off first: squares of large grey levels would lose digits
+    level = frame.mean((-2, -1), keepdim=True)
+    centred = (frame - level) * pixels
+    sums = gaussian(torch.cat((centred, centred.square(), pixels), dim=1), CONTRAST_RADIUS)
+    weight = sums[:, 2:].clamp(min=1e-3)
+    mean = sums[:, :1] / weight
+    variance = sums[:, 1:2] / weight - mean.square()
+    return mean + level, variance.clamp(min=0).sqrt()
+
+
+class Step(nn.Module):
+    """One turn of the loop: move the frames, look at what is left, correct the estimate."""
+
+    def __init__(self, config: CCFCNConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, velocity = config.image_widths, config.velocity_widths
+        planes = (2 * config.radius + 1) ** 2
+        evidence = 3 * len(config.base_sigmas) + 1
+        self.velocity_pyramid = Pyramid(VELOCITY_CHANNELS, velocity) if velocity else None
+        extra = velocity or (0,) * len(widths)
+        # the two frames, every pixel of each 2 x 2 block a channel: nothing is lost at 1/2
+        self.image_pyramid = ImagePyramid(
+            8 + evidence, widths, tuple(planes + width for width in extra)
+        )
+        self.deconvolution = Deconvolution(widths)
+        self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
+        nn.init.zeros_(self.head.weight)  # an untrained network returns its base
+        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.bias[2:] = -2.5  # about 0.08 px, a usual error
+
+    def forward(
+        self, frames: tuple[Tensor, Tensor], estimate: Tensor, visible: Tensor
+    ) -> Refinement:
+        """``frames`` are spline coefficients (B, 1, H, W), ``visible`` is (B, H, W)."""
+        config = self.config
+        # what is measured is measured in float32; only the convolutions may run in less
+        with torch.no_grad(), torch.autocast(estimate.device.type, enabled=False):
+            first, second = deform_pair(*frames, estimate, SPLINE)
+            seen = seen_in_both(visible, estimate)
+            first, second = first * seen, second * seen
+            squares = least_squares(first, second, config.base_sigmas)
+            planes = correlation_pyramid(
+                first, second, config.radius, levels=len(config.image_widths)
+            )
+            pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
+            evidence = torch.cat((squares.values, squares.strength, F.avg_pool2d(seen, 2)), dim=1)
+            shape = velocity_features(estimate) if self.velocity_pyramid is not None else None
+        features = planes
+        if self.velocity_pyramid is not None:
+            velocity = self.velocity_pyramid(shape)
+            features = [torch.cat(pair, dim=1) for pair in zip(planes, velocity, strict=True)]
+        levels = self.image_pyramid(torch.cat((pixels, evidence), dim=1), features)
+        correction = self.head(self.deconvolution(levels)).float()
+        middle = len(config.base_sigmas) // 2
+        base = estimate + F.interpolate(
+            squares.values[:, 2 * middle : 2 * middle + 2], scale_factor=2, mode="bilinear"
+        )
+        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base)
+
+
+class ImagePyramid(nn.Module):
+    """Learned features at 1/2, 1/4 ..., each level fused with what is measured there."""
+
+    def __init__(
+        self, in_channels: int, widths: tuple[int, ...], measured: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.down = nn.ModuleList()
+        self.fuse = nn.ModuleList()
+        for n, width in enumerate(widths):
+            if n == 0:
+                self.fuse.append(
+                    nn.Sequential(conv(in_channels + measured[0], width), conv(width, width))
+                )
+            else:
+                self.down.append(conv(widths[n - 1], width, stride=2))
+                self.fuse.append(nn.Sequential(conv(width + measured[n], width), Residual(width)))
+
+    def forward(self, x: Tensor, measured: list[Tensor]) -> list[Tensor]:
+        features = []
+        for n, fuse in enumerate(self.fuse):
+            if n > 0:
+                x = self.down[n - 1](x)
+            x = fuse(torch.cat((x, measured[n]), dim=1))
+            features.append(x)
+        return features
+
+
+class Pyramid(nn.Module):
+    """(B, C, H/2, W/2) -> one (B, width, H / 2**k, W / 2**k) for each level k = 1, 2, ..."""
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(
+            conv(in_channels if n == 0 else widths[n - 1], width, stride=1 if n == 0 else 2)
+            for n, width in enumerate(widths)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+
+class Deconvolution(nn.Module):
+    """Climbs from the coarsest level to 1/2 of the size, adding each finer level on the way."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.bottom = Residual(widths[-1])
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(widths[n + 1], widths[n], 4, stride=2, padding=1)
+            for n in range(len(widths) - 1)
+        )
+        self.mix = nn.ModuleList(Residual(width) for width in widths[:-1])
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        x = self.bottom(levels[-1])
+        for n in reversed(range(len(self.up))):
+            x = self.mix[n](self.up[n](x) + levels[n])
+        return x
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(relu(x))))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)  # starts as the identity
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """A 3 x 3 convolution and its non-linearity."""
+    layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(layer, nn.ReLU())
+
+
+def seen_in_both(visible: Tensor, estimate: Tensor) -> Tensor:
+    """(B, H, W), (B, 2, H, W) -> (B, 1, H, W): 1 where both frames show fluid at this place."""
+    height, width = visible.shape[-2:]
+    first = sample_nearest(visible, estimate, -0.5, height, width)
+    second = sample_nearest(visible, estimate, 0.5, height, width)
+    return (first * second)[:, None]
+
+
+class LeastSquares(NamedTuple):
+    """Lucas-Kanade estimates at 1/2 of the size."""
+
+    values: Tensor  # (B, 2 n, H/2, W/2), px: (u, v) for each of the n windows
+    strength: Tensor  # (B, n, H/2, W/2): logarithm of the smaller eigenvalue of the normal matrix
+
+
+def least_squares(first: Tensor, second: Tensor, sigmas: tuple[float, ...]) -> LeastSquares:
+    r"""Residual displacement r of moved frames by weighted least squares.
+
+    With :math:`P = (I_1 + I_2)/2` and Gaussian weights w,
+
+    .. math:: \min_r \sum_x w(x) \left(\nabla P \cdot r + I_2 - I_1\right)^2
+
+    (Lucas & Kanade 1981, in the symmetric form of Pan et al. 2015).
+
+    Parameters
+    ----------
+    first, second : tensor, shape (B, 1, H, W)
+        Normalised frames, moved to mid-time; zero where nothing is seen.
+    sigmas : tuple of float
+        Standard deviations of the weights, px.
+    """
+    # a little blur keeps the finite differences honest at particle images of 2 px
+    first, second = gaussian(torch.cat((first, second), dim=1), BASE_BLUR).chunk(2, dim=1)
+    mean = F.pad((first + second) / 2, (2, 2, 2, 2), mode="replicate")
+    slope_x = _slope(mean[..., 2:-2, :])
+    slope_y = _slope(mean[..., 2:-2].mT).mT
+    change = second - first
+    products = torch.cat(
+        (slope_x * slope_x, slope_x * slope_y, slope_y * slope_y, slope_x * change,
+         slope_y * change), dim=1,
+    )  # fmt: skip
+    products = F.avg_pool2d(products, 2)
+    values, strengths = [], []
+    for sigma in sigmas:
+        xx, xy, yy, xt, yt = gaussian(products, sigma / 2).unbind(1)
+        damping = 0.02 * (xx + yy) + 1e-4
+        xx, yy = xx + damping, yy + damping
+        determinant = xx * yy - xy * xy
+        u = (xy * yt - yy * xt) / determinant
+        v = (xy * xt - xx * yt) / determinant
+        values += [u, v]
+        strengths.append((determinant / (xx + yy)).clamp(min=1e-5).log() / 4)
+    return LeastSquares(
+        torch.stack(values, dim=1).clamp(-LARGEST_BASE, LARGEST_BASE),
+        torch.stack(strengths, dim=1),
+    )
+
+
+def _slope(x: Tensor) -> Tensor:
+    """Fourth-order central difference along the last axis, which loses two samples a side."""
+    return (8 * (x[..., 3:-1] - x[..., 1:-3]) - (x[..., 4:] - x[..., :-4])) / 12
+
+
+def correlation_pyramid(
+    first: Tensor, second: Tensor, radius: int, levels: int
+) -> list[Tensor]:
+    r"""Local normalised correlation planes at 1/2, 1/4 ... of the size.
+
+    .. math:: R_s = \frac{\langle I_1(x)\, I_2(x + s) \rangle}
+                        {\sqrt{\langle I_1^2 \rangle \langle I_2^2 \rangle}}
+
+    for the shifts s of -radius..radius px of the images one level finer; the mean is over the
+    2 x 2 px that make one of the coarser level, weighted with its neighbours.
+
+    Returns
+    -------
+    list of tensors, shape (B, (2 radius + 1)**2, H / 2**k, W / 2**k), k = 1 ... levels
+    """
+    planes = []
+    for _ in range(levels):
+        batch, _, height, width = first.shape
+        moved = F.pad(second, (radius,) * 4).unfold(2, height, 1).unfold(3, width, 1)[:, 0]
+        products = (moved * first[:, :, None]).reshape(batch, -1, height, width)
+        energy = _pool(torch.cat((first.square(), second.square()), dim=1))
+        scale = (energy[:, :1] * energy[:, 1:]).sqrt() + 0.05
+        planes.append(_pool(products) / scale)
+        first, second = _pool(first), _pool(second)
+    return planes
+
+
+def _pool(x: Tensor) -> Tensor:
+    """Half the size; binomial weights (1, 3, 3, 1) / 8 along each axis."""
+    channels = x.shape[1]
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 8
+    kernel = (row[:, None] * row)[None, None].expand(channels, 1, 4, 4)
+    return F.conv2d(x, kernel, stride=2, padding=1, groups=channels)
+
+
+VELOCITY_CHANNELS = 12
+
+
+def velocity_features(estimate: Tensor) -> Tensor:
+    """What the shape of the estimate tells of its error; (B, 2, H, W) -> (B, 12, H/2, W/2).
+
+    Gradients, deviations from Gaussian means over 4 and 12 px (a window smooths what is curved),
+    and the phase of the sub-pixel shift (an interpolated image loses contrast between pixels).
+    The displacement itself does not enter: a uniform motion must not change the correction.
+    """
+    field = F.avg_pool2d(estimate, 2)
+    padded = F.pad(field, (1, 1, 1, 1), mode="replicate")
+    slope_x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 4
+    slope_y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 4
+    deviations = [field - gaussian(field, sigma / 2) for sigma in (4.0, 12.0)]
+    phase = torch.pi * field  # 2 pi times half the displacement
+    return torch.cat((4 * slope_x, 4 * slope_y, *deviations, phase.sin(), phase.cos()), dim=1)
+
+
+def _pad_to(x: Tensor, stride: int, mode: str = "constant") -> Tensor:
+    """Lengthen to the right and below so that H and W are multiples of ``stride``."""
+    height, width = x.shape[-2:]
+    right, below = -width % stride, -height % stride
+    return F.pad(x, (0, right, 0, below), mode=mode) if right or below else x
