@@ -1,0 +1,115 @@
+"""Writing files so that nothing half-written ever stands under the final name."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from piv.errors import PIVError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of ``path`` only once it is complete.
+
+    It is written under a hidden name in the same folder and renamed at the end.  If anything
+    goes wrong on the way, Ctrl-C included, it is removed and what was there before stays.
+
+    Raises
+    ------
+    PIVError
+        If the system refuses to write, such as on a full disk.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise PIVError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+class Patient(io.RawIOBase):
+    """A file whose failures wait until HDF5 is done.
+
+    HDF5 cannot close a file after a failed write: it keeps it open and crashes at exit
+    (measured with 2.0, full disk).  So a failing write, or a Ctrl-C inside it, is remembered,
+    the rest is dropped, and :meth:`check` raises it when the library has let go.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._failure: BaseException | None = None
+
+    def check(self) -> None:
+        """Raise what went wrong first, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``, or remember why not."""
+        view = memoryview(data)
+        if self._failure is None:
+            try:
+                self._file.write(view)
+            except BaseException as failure:
+                self._failure = failure
+        if self._failure is not None:
+            self._file.seek(view.nbytes, io.SEEK_CUR)
+        return int(view.nbytes)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into ``buffer``; zeros for what was dropped."""
+        view = memoryview(buffer).cast("B")
+        data = self._file.read(len(view))
+        view[: len(data)] = data
+        view[len(data) :] = bytes(len(view) - len(data))
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, or remember why not."""
+        try:
+            self._file.truncate(size)
+        except OSError as failure:
+            self._failure = self._failure or failure
+        return self._file.tell() if size is None else size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Tell the position."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Pass on what is buffered, or remember why not."""
+        try:
+            self._file.flush()
+        except OSError as failure:
+            self._failure = self._failure or failure
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """Say that it can be written."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be moved in."""
+        return True
