@@ -15,6 +15,8 @@ from torch.nn.functional import grid_sample
 
 from piv.filters import separable
 
+_STRIP = 2**20  # px that are sampled at once
+
 # poles of the prefilter, Unser 1999, table 1
 _POLES = {3: (-0.267949192431123,), 5: (-0.430575347099973, -0.0430962882032647)}
 
@@ -144,12 +146,25 @@ def deform_pair(
     -------
     first(x - d/2), second(x + d/2) : tensors, shape (B, C, H, W)
     """
-    x, y = pixel_grid(first.shape[-2], first.shape[-1], first.device)
-    half_u, half_v = displacement[:, 0] / 2, displacement[:, 1] / 2
-    return (
-        sample(first, x - half_u, y - half_v, degree),
-        sample(second, x + half_u, y + half_v, degree),
-    )
+    batch, _, height, width = displacement.shape
+    x, y = pixel_grid(height, width, first.device)
+    # rows at a time: the weights of a large frame would need several times its own memory
+    rows = max(1, _STRIP // (batch * width))
+    strips = []
+    for top in range(0, height, rows):
+        strip = slice(top, top + rows)
+        half_u, half_v = (displacement[:, :, strip] / 2).unbind(1)
+        px, py = x[:, strip], y[:, strip]
+        strips.append(
+            (
+                sample(first, px - half_u, py - half_v, degree),
+                sample(second, px + half_u, py + half_v, degree),
+            )
+        )
+    if len(strips) == 1:
+        return strips[0]
+    moved_first, moved_second = zip(*strips, strict=True)
+    return torch.cat(moved_first, dim=-2), torch.cat(moved_second, dim=-2)
 
 
 def sample_nearest(

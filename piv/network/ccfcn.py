@@ -75,11 +75,12 @@ class CCFCNConfig:
 
 
 class Refinement(NamedTuple):
-    """One step's result, (B, 2, H, W) each."""
+    """One step's result, (B, 2, H, W) each but for ``match``."""
 
     displacement: Tensor  # px
     log_scale: Tensor  # logarithm of the expected error of each component, px
     base: Tensor  # the estimate before this step plus least squares alone, px
+    match: Tensor  # (B, 1, H, W): local correlation of the moved frames before this step
 
 
 class CCFCN(nn.Module):
@@ -219,6 +220,7 @@ class Step(nn.Module):
                 first, second, config.radius, levels=len(config.image_widths)
             )
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
+            match = local_match(first, second)
             evidence = torch.cat((squares.values, squares.strength, F.avg_pool2d(seen, 2)), dim=1)
             shape = velocity_features(estimate) if self.velocity_pyramid is not None else None
         features = planes
@@ -231,7 +233,7 @@ class Step(nn.Module):
         base = estimate + F.interpolate(
             squares.values[:, 2 * middle : 2 * middle + 2], scale_factor=2, mode="bilinear"
         )
-        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base)
+        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, match)
 
 
 class ImagePyramid(nn.Module):
@@ -327,6 +329,17 @@ def seen_in_both(visible: Tensor, estimate: Tensor) -> Tensor:
     first = sample_nearest(visible, estimate, -0.5, height, width)
     second = sample_nearest(visible, estimate, 0.5, height, width)
     return (first * second)[:, None]
+
+
+def local_match(first: Tensor, second: Tensor) -> Tensor:
+    """Normalised correlation of moved frames in a Gaussian of 8 px; (B, 1, H, W), -1..1.
+
+    Near zero where there are no particles, or where the displacement is wrong.
+    """
+    products = torch.cat((first * second, first.square(), second.square()), dim=1)
+    sums = gaussian(F.avg_pool2d(products, 2), CONTRAST_RADIUS / 2)
+    match = sums[:, :1] / ((sums[:, 1:2] * sums[:, 2:]).clamp(min=0).sqrt() + 1e-2)
+    return F.interpolate(match, scale_factor=2, mode="bilinear")
 
 
 class LeastSquares(NamedTuple):

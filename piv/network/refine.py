@@ -1,0 +1,160 @@
+"""The network's stage: a pair and its coarse field become a field at every pixel."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from piv.correlate.multipass import pair_tensors
+from piv.correlate.windows import at_every_pixel as interpolate
+from piv.network.ccfcn import CCFCN, well_lit_contrast
+from piv.network.weights import Model
+from piv.settings import RefineSettings
+from piv.types import Flag, Float, ImagePair, VectorField
+from piv.validate import fill
+
+BYTES_PER_PIXEL = 800  # measured peak of one refinement, float32 features and all
+OVERLAP = 64  # px that neighbouring tiles share on each side of a seam; blended
+NO_MATCH, MATCH = 0.10, 0.20  # local correlation below / above which the network is not / is heard
+FALLBACK_UNCERTAINTY = 0.5  # px; the least that is stated where nothing could be measured
+FAR = 2.0  # px; a correction larger than this disagrees with the coarse field
+
+
+class Refined(NamedTuple):
+    """The network's answer, (1, 2, H, W) but for ``match``, (1, 1, H, W)."""
+
+    displacement: Tensor
+    log_scale: Tensor
+    match: Tensor
+
+
+def refine(
+    pair: ImagePair, coarse: VectorField, model: Model, settings: RefineSettings
+) -> VectorField:
+    """Displacement and uncertainty at every pixel.
+
+    Parameters
+    ----------
+    pair : ImagePair
+    coarse : VectorField
+        Of this pair, px, as :func:`piv.correlate.coarse_field` gives it.
+    model : Model
+    settings : RefineSettings
+
+    Returns
+    -------
+    VectorField
+        Of the frames' shape, px, y down.  NaN under the mask only.  ``FALLBACK`` where the moved
+        frames do not resemble each other: there it is the filled coarse field, with an
+        uncertainty of at least 0.5 px.  ``DISAGREES`` where the correction exceeds 2 px.
+    """
+    first, second, fluid = pair_tensors(pair)
+    start = torch.from_numpy(at_every_pixel(coarse, pair.shape))[None]
+    hidden = None if fluid is None else fluid[:, None]
+    refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
+    heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
+    displacement = torch.lerp(start, refined.displacement, heard)
+    uncertainty = model.interval_68 * refined.log_scale.exp()
+    floor = FALLBACK_UNCERTAINTY * (1 - heard)
+    uncertainty = (uncertainty.square() + floor.square()).sqrt()
+    flags = (heard < 0.5).int() * int(Flag.FALLBACK)
+    far = (displacement - start).abs().amax(1, keepdim=True) > FAR
+    flags |= far.int() * int(Flag.DISAGREES)
+    return _field(pair, displacement, uncertainty, flags)
+
+
+def _field(
+    pair: ImagePair, displacement: Tensor, uncertainty: Tensor, flags: Tensor
+) -> VectorField:
+    values = [t[0].numpy().copy() for t in (displacement, uncertainty)]
+    bits = flags[0, 0].numpy().astype(np.uint16)
+    if pair.mask is not None:
+        bits[pair.mask] = int(Flag.MASKED)
+        for value in values:
+            value[:, pair.mask] = np.nan
+    height, width = pair.shape
+    return VectorField(
+        x=np.arange(width, dtype=np.float64),
+        y=np.arange(height, dtype=np.float64),
+        u=values[0][0],
+        v=values[0][1],
+        flags=bits,
+        uncertainty_u=values[1][0],
+        uncertainty_v=values[1][1],
+        dt=pair.dt,
+    )
+
+
+def at_every_pixel(coarse: VectorField, shape: tuple[int, int]) -> Float:
+    """(2, H, W): a coarse field in px, its masked nodes filled, at every pixel."""
+    u, v = (torch.from_numpy(np.asarray(c, dtype=np.float32))[None] for c in (coarse.u, coarse.v))
+    known = torch.isfinite(u) & torch.isfinite(v)
+    grid = torch.stack(fill(u, v, known), dim=1)
+    x, y = torch.from_numpy(coarse.x), torch.from_numpy(coarse.y)
+    return interpolate(grid, y, x, *shape)[0].numpy()
+
+
+@torch.inference_mode()
+def _tiled(
+    network: CCFCN,
+    first: Tensor,
+    second: Tensor,
+    start: Tensor,
+    fluid: Tensor | None,
+    settings: RefineSettings,
+) -> Refined:
+    """The network on the whole pair, or on overlapping tiles where that needs too much memory."""
+    contrast = well_lit_contrast(first, second, fluid)
+
+    def run(rows: slice, columns: slice) -> Refined:
+        parts = [t[..., rows, columns] for t in (first, second, start)]
+        hidden = None if fluid is None else fluid[..., rows, columns]
+        half = settings.precision == "bfloat16"
+        with torch.autocast(first.device.type, torch.bfloat16, enabled=half):
+            last = network(*parts, hidden, settings.steps, contrast)[-1]
+        return Refined(last.displacement.float(), last.log_scale.float(), last.match.float())
+
+    height, width = first.shape[-2:]
+    side = tile_side(height, width, settings.memory)
+    tiles = [
+        (rows, columns) for rows in _spans(height, side) for columns in _spans(width, side)
+    ]
+    if len(tiles) == 1:
+        return run(slice(0, height), slice(0, width))
+    total = torch.zeros(1, 5, height, width)
+    for rows, columns in tiles:
+        result = torch.cat(run(rows, columns), dim=1)
+        weight = _ramp(rows, height)[:, None] * _ramp(columns, width)
+        total[..., rows, columns] += result * weight
+    return Refined(total[:, :2], total[:, 2:4], total[:, 4:])
+
+
+def tile_side(height: int, width: int, memory: float) -> int:
+    """Side of the square tiles that need about ``memory`` GiB, px; a multiple of 16."""
+    pixels = memory * 2**30 / BYTES_PER_PIXEL
+    if height * width <= pixels:
+        return max(height, width)
+    return max(4 * OVERLAP, int(pixels**0.5) // 16 * 16)
+
+
+def _spans(size: int, side: int) -> list[slice]:
+    """Tiles along one axis; neighbours share 2 OVERLAP px; starts are multiples of 16."""
+    if size <= side:
+        return [slice(0, size)]
+    step = side - 2 * OVERLAP
+    count = -(-(size - 2 * OVERLAP) // step)
+    return [slice(n * step, min(n * step + side, size)) for n in range(count)]
+
+
+def _ramp(span: slice, size: int) -> Tensor:
+    """Blending weight along one axis: rises and falls over the middle half of each overlap."""
+    position = torch.arange(span.start, span.stop, dtype=torch.float32)
+    weight = torch.ones_like(position)
+    if span.start > 0:
+        weight *= ((position - span.start + 0.5 - OVERLAP / 2) / OVERLAP).clamp(0, 1)
+    if span.stop < size:
+        weight *= ((span.stop - position - 0.5 - OVERLAP / 2) / OVERLAP).clamp(0, 1)
+    return weight

@@ -1,0 +1,218 @@
+"""The one path from a pair to its field; the API, the command line and the desktop share it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from piv import settings as _settings
+from piv.calibrate import calibrate
+from piv.correlate import coarse_field, multipass
+from piv.errors import InputError, PIVError
+from piv.network.refine import refine
+from piv.network.weights import Model, load_model
+from piv.preprocess import check_contrast, crop, preprocess
+from piv.quality import summarise
+from piv.settings import CorrelateSettings, Settings, ValidateSettings
+from piv.tuning import keep_memory
+from piv.types import (
+    SCHEMA_VERSION,
+    Analysis,
+    Bool,
+    Calibration,
+    ImagePair,
+    PairResult,
+    VectorField,
+)
+
+
+def analyse(
+    first: np.ndarray[Any, Any] | ImagePair,
+    second: np.ndarray[Any, Any] | None = None,
+    *,
+    mask: Bool | None = None,
+    dt: float = 1.0,
+    calibration: Calibration | None = None,
+    settings: Settings | None = None,
+    model: str | Path | Model | None = "default",
+) -> Analysis:
+    """Displacement (or velocity) and its uncertainty at every pixel of an image pair.
+
+    Parameters
+    ----------
+    first, second : array, shape (H, W)
+        The two frames: uint8, uint16 or float grey levels of any scale, at least 32 x 32 px; or
+        ``first`` is an :class:`ImagePair`, which brings its own mask and dt.
+    mask : bool array, shape (H, W), optional
+        True = not fluid.
+    dt : float
+        Time between the frames, s.
+    calibration : Calibration, optional
+        With it the fields are in m and m/s, y up; without, in px, y down.
+    settings : Settings, optional
+        Default: the preset ``standard``.
+    model : str, Path, Model or None
+        Name of weights, a weights file, a loaded model; None or ``"none"`` = coarse stage only.
+
+    Returns
+    -------
+    Analysis
+        ``.coarse``, ``.dense`` (of the frames' shape, or of the region's), ``.field`` (the better
+        one), ``.quality``, ``.provenance``.
+
+    Raises
+    ------
+    InputError
+        If the frames or the mask cannot be used (see :class:`ImagePair`), or have no contrast.
+    WeightsError
+        If the model is unknown or damaged.
+
+    References
+    ----------
+    Gao et al., Physics of Fluids 33, 127125 (2021), for the structure of the network.
+
+    Examples
+    --------
+    >>> result = piv.analyse(first, second, dt=200e-6)            # doctest: +SKIP
+    >>> result.field.u[100, 200], result.field.uncertainty_u[100, 200]  # doctest: +SKIP
+    """
+    keep_memory()
+    settings = settings or Settings()
+    pair = _as_pair(first, second, mask, dt)
+    weights = load_model(model)
+    region = settings.preprocess.region
+    frames = crop(pair, region)
+    check_contrast(frames)
+    coarse = coarse_field(
+        preprocess(pair, settings.preprocess), settings.correlate, settings.validate
+    )
+    dense = None if weights is None else refine(frames, coarse, weights, settings.refine)
+    quality = summarise(frames, coarse, dense)
+    provenance = _provenance(pair, settings, weights)
+    fields = [
+        None if field is None else _finish(field, region, calibration, provenance)
+        for field in (coarse, dense)
+    ]
+    assert fields[0] is not None
+    return Analysis(fields[0], fields[1], quality, provenance)
+
+
+def analyse_series(
+    pairs: Sequence[ImagePair],
+    *,
+    calibration: Calibration | None = None,
+    settings: Settings | None = None,
+    model: str | Path | Model | None = "default",
+) -> Iterator[PairResult]:
+    """Analyse pair after pair; a bad one is reported in its result and does not stop the rest.
+
+    Parameters
+    ----------
+    pairs : sequence of ImagePair
+        Anything with a length and ``[i]``, which may read pair ``i`` when it is asked for.
+    calibration, settings, model
+        As for :func:`analyse`.
+
+    Yields
+    ------
+    PairResult
+        In the order of the pairs.
+
+    Raises
+    ------
+    WeightsError
+        If the model is unknown or damaged, before the first pair.
+    """
+    weights = load_model(model)
+    for index in range(len(pairs)):
+        begin = time.perf_counter()
+        analysis, error = None, None
+        try:
+            analysis = analyse(
+                pairs[index], calibration=calibration, settings=settings, model=weights
+            )
+        except PIVError as problem:
+            error = str(problem)
+        yield PairResult(index, analysis, error, time.perf_counter() - begin)
+
+
+def coarse_start(
+    first: Tensor,
+    second: Tensor,
+    fluid: Tensor | None,
+    correlate: CorrelateSettings,
+    limits: ValidateSettings,
+) -> Tensor:
+    """What the network starts from: the real coarse stage of a batch, at every pixel.
+
+    Parameters
+    ----------
+    first, second : float32 tensor, shape (B, H, W)
+        Grey levels.
+    fluid : tensor, shape (B, H, W), or None
+        Non-zero = fluid.
+    correlate, limits : CorrelateSettings, ValidateSettings
+
+    Returns
+    -------
+    tensor, shape (B, 2, H, W), px
+    """
+    grid = multipass(first, second, fluid, correlate, limits)
+    return grid.dense(first.shape[-2], first.shape[-1])
+
+
+def _as_pair(first: Any, second: Any, mask: Any, dt: float) -> ImagePair:
+    if isinstance(first, ImagePair):
+        if second is not None or mask is not None or dt != 1.0:
+            raise InputError("an ImagePair brings its own second frame, mask and dt")
+        return first
+    if second is None:
+        raise InputError("two frames are needed: analyse(first, second)")
+    if mask is not None:
+        mask = np.asarray(mask)
+    return ImagePair(np.asarray(first), np.asarray(second), dt=dt, mask=mask)
+
+
+def _finish(
+    field: VectorField,
+    region: tuple[int, ...],
+    calibration: Calibration | None,
+    provenance: dict[str, Any],
+) -> VectorField:
+    """Coordinates of the whole frame, provenance, and units if there is a calibration."""
+    left, top = region[:2] if region else (0, 0)
+    field = field.replace(
+        x=field.x + left, y=field.y + top, attrs={**field.attrs, **provenance}
+    )
+    return field if calibration is None else calibrate(field, calibration)
+
+
+def _provenance(pair: ImagePair, settings: Settings, weights: Model | None) -> dict[str, Any]:
+    """What explains the numbers; plain data."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "package": f"ccfcn-piv {version('ccfcn-piv')}",
+        "torch": torch.__version__,
+        "device": "cpu",
+        "settings": _settings.to_dict(settings),
+        "weights": None if weights is None else {"name": weights.name, "sha256": weights.sha256},
+        "input": {"name": pair.name, "sha256": fingerprint(pair)},
+    }
+
+
+def fingerprint(pair: ImagePair) -> str:
+    """SHA-256 of the frames' and the mask's content, types and shape."""
+    digest = hashlib.sha256()
+    for array in (pair.first, pair.second, pair.mask):
+        if array is not None:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
