@@ -1,0 +1,3 @@
+"""The generator: synthetic particle images with the displacement known at every pixel."""
+
+from __future__ import annotations

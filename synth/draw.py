@@ -1,0 +1,220 @@
+"""Random flows: every class of flow draws its parameters and says what it drew.
+
+A flow is drawn in any amplitude; :mod:`synth.source` scales it to the displacement and gradient
+that the recipe allows, and adds a mean flow where the class may be moved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from synth import flows, shapes, spectral, stored
+from synth.flows import Flow
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Frame:
+    """Where a flow is drawn: image size, split, index of the pair and device."""
+
+    shape: tuple[int, int]
+    split: str
+    index: int
+    device: str = "cpu"
+
+    @property
+    def side(self) -> float:
+        """The shorter side, px."""
+        return float(min(self.shape))
+
+    def point(self, rng: np.random.Generator, beyond: float = 0.0) -> tuple[float, float]:
+        """A random (y, x), up to a share ``beyond`` of the size outside the image."""
+        y, x = rng.uniform(-beyond, 1 + beyond, 2)
+        return y * self.shape[0], x * self.shape[1]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Drawn:
+    """A flow and what was drawn for it.
+
+    ``movable``: a mean flow may be added; ``scalable``: the amplitude is free, so that it is
+    scaled to the displacement wanted (else it is left as drawn).
+    """
+
+    flow: Flow
+    record: dict[str, Any] = field(default_factory=dict)
+    body: shapes.Shape | None = None
+    movable: bool = True
+    scalable: bool = True
+
+
+Options: TypeAlias = Mapping[str, float]
+Drawer: TypeAlias = Callable[[np.random.Generator, Frame, Options], Drawn]
+
+
+def _pick(
+    rng: np.random.Generator, options: Options, name: str, draw: Callable[[], float]
+) -> float:
+    """The recipe's value of an option, else the flow's own distribution."""
+    value = draw()  # drawn in any case, so that an option changes no other number
+    return float(options.get(name, value))
+
+
+def kinematic(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Gaussian random field of a random spectrum; see :func:`synth.spectral.random_field`."""
+    longest = 1.2 * max(frame.shape)
+    wavelength = _pick(
+        rng, options, "wavelength", lambda: math.exp(rng.uniform(math.log(12), math.log(longest)))
+    )
+    narrow = _pick(rng, options, "narrow", lambda: float(rng.random() < 0.2))
+    slope = _pick(rng, options, "slope", lambda: rng.uniform(1.5, 4.2))
+    shortest = _pick(
+        rng, options, "shortest", lambda: min(math.exp(rng.uniform(2.2, 3.7)), wavelength)
+    )
+    divergent = _pick(
+        rng, options, "divergent", lambda: float(rng.random() < 0.3) * rng.uniform(0, 0.4)
+    )
+    bandwidth = 0.25 if narrow else 0.0
+    least = wavelength / 1.5 if narrow else shortest
+    spacing = 1 if least < 14 else 2 if least < 28 else 4
+    extent = (frame.shape[0] + 40, frame.shape[1] + 40)
+    flow = spectral.random_field(
+        rng,
+        extent,
+        spacing=spacing,
+        wavelength=wavelength,
+        slope=slope,
+        shortest=shortest,
+        bandwidth=bandwidth,
+        divergent=divergent,
+        device=frame.device,
+    )
+    record = {
+        "wavelength": wavelength,
+        "slope": None if narrow else slope,
+        "shortest": None if narrow else shortest,
+        "bandwidth": bandwidth,
+        "divergent": divergent,
+    }
+    return Drawn(flow, record)
+
+
+def _solver(rng: np.random.Generator, frame: Frame, options: Options, name: str) -> Drawn:
+    fields = stored.load(name, frame.split)
+    number = int(rng.integers(len(fields)))
+    turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    box = _pick(rng, options, "box", lambda: math.exp(rng.uniform(math.log(240), math.log(900))))
+    origin = (-rng.uniform(0, box), -rng.uniform(0, box))
+    scalar = np.rot90(fields[number], turn)
+    if mirror:
+        scalar = scalar[:, ::-1]
+    q = torch.from_numpy(scalar.astype(np.float32)).to(frame.device)
+    flow = spectral.from_scalar(q, stored.ALPHA[name], 256, box, origin)
+    record = {"field": number, "turn": turn, "mirror": mirror, "box": box, "origin": list(origin)}
+    return Drawn(flow, record)
+
+
+def turbulence(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Stored field of the Navier-Stokes solver, two-dimensional decaying turbulence."""
+    return _solver(rng, frame, options, "turbulence")
+
+
+def sqg(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Stored field of the surface quasi-geostrophic solver."""
+    return _solver(rng, frame, options, "sqg")
+
+
+def uniform(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Translation; with the option ``sweep`` the sub-pixel part steps by 0.05 px with the index."""
+    if options.get("sweep"):
+        u = int(rng.integers(0, 9)) + (frame.index % 21) / 20
+        v = int(rng.integers(0, 9)) + (8 * frame.index % 21) / 20
+        record = {"u": u, "v": v}
+        return Drawn(flows.uniform(u, v), record, movable=False, scalable=False)
+    angle = rng.uniform(0, 2 * math.pi)
+    flow = flows.uniform(math.cos(angle), math.sin(angle))
+    return Drawn(flow, {"angle": angle}, movable=False)
+
+
+def linear(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Shear, stagnation flow, rigid rotation, or any first-order field."""
+    kind = ("shear", "stagnation", "rotation", "any")[int(rng.integers(4))]
+    centre, angle = frame.point(rng, 0.3), rng.uniform(0, math.pi)
+    sign = float(rng.choice([-1, 1]))
+    g = rng.normal(0, 1, 4)
+    flow = {
+        "shear": flows.shear(centre, sign, angle),
+        "stagnation": flows.stagnation(centre, sign, angle),
+        "rotation": flows.rotation(centre, sign),
+        "any": flows.linear(centre, ((g[0], g[1]), (g[2], g[3]))),
+    }[kind]
+    return Drawn(flow, {"type": kind, "centre": list(centre), "angle": angle})
+
+
+def sine(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Sinusoidal shear; with the option ``sweep`` wavelengths 8 to 128 px by the index."""
+    phase = rng.uniform(0, 2 * math.pi)
+    if options.get("sweep"):
+        wavelength = float((8, 11, 16, 23, 32, 45, 64, 90, 128)[frame.index % 9])
+        angle = (frame.index // 9) % 2 * math.pi / 2
+        amplitude = min(1.0, 0.08 * wavelength)
+        mean = rng.uniform(-3, 3, 2)
+        parts = (
+            (1.0, flows.sine(amplitude, wavelength, angle, phase)),
+            (1.0, flows.uniform(mean[0], mean[1])),
+        )
+        record = {"wavelength": wavelength, "amplitude": amplitude, "angle": angle, "phase": phase}
+        record["mean_u"], record["mean_v"] = float(mean[0]), float(mean[1])
+        return Drawn(flows.Sum(parts), record, movable=False, scalable=False)
+    wavelength = math.exp(rng.uniform(math.log(10), math.log(2 * frame.side)))
+    angle = rng.uniform(0, math.pi)
+    record = {"wavelength": wavelength, "angle": angle, "phase": phase}
+    return Drawn(flows.sine(1.0, wavelength, angle, phase), record)
+
+
+def vortex(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Lamb-Oseen vortices, one Rankine vortex, or a Taylor-Green array."""
+    kind = rng.choice(["lamb-oseen", "rankine", "taylor-green"], p=[0.65, 0.15, 0.2])
+    if kind == "rankine":
+        radius = math.exp(rng.uniform(math.log(6), math.log(0.4 * frame.side)))
+        centre = frame.point(rng)
+        flow = flows.rankine(centre, float(rng.choice([-1, 1])), radius)
+        return Drawn(flow, {"type": "rankine", "centre": list(centre), "core": radius})
+    if kind == "taylor-green":
+        wavelength = math.exp(rng.uniform(math.log(24), math.log(2 * frame.side)))
+        angle, centre = rng.uniform(0, math.pi), frame.point(rng)
+        flow = flows.taylor_green(centre, 1.0, wavelength, angle)
+        return Drawn(flow, {"type": "taylor-green", "wavelength": wavelength, "angle": angle})
+    number = int(rng.choice([1, 2, 3, 5, 8, 12]))
+    centres = [frame.point(rng, 0.1) for _ in range(number)]
+    # the exponential core of size r_c has its fastest turn at 1.12 r_c
+    cores = np.exp(rng.uniform(math.log(5), math.log(0.25 * frame.side), number))
+    speeds = rng.choice([-1, 1], number) * rng.uniform(0.3, 1, number)
+    flow = flows.lamb_oseen(centres, list(map(float, speeds * cores)), list(map(float, cores)))
+    record = {"type": "lamb-oseen", "centres": [list(c) for c in centres], "cores": cores.tolist()}
+    return Drawn(flow, record)
+
+
+def rough(
+    rng: np.random.Generator, frame: Frame, flow: Flow, share: float, wavelength: float
+) -> Flow:
+    """The flow plus turbulence: a random field whose rms is ``share`` of the flow's largest."""
+    if share <= 0:
+        return flow
+    field_ = spectral.random_field(
+        rng,
+        (frame.shape[0] + 40, frame.shape[1] + 40),
+        spacing=2,
+        wavelength=wavelength,
+        slope=2.5,
+        shortest=16,
+        device=frame.device,
+    )
+    rms = float(field_.on_grid(frame.shape).std())
+    top = float(flows.on_grid(flow, frame.shape, frame.device).abs().max())
+    return flows.Sum(((1.0, flow), (share * top / max(rms, 1e-12), field_)))

@@ -1,0 +1,277 @@
+"""Recipes: what is drawn at random for a set of pairs.  Frozen, read from TOML, recorded whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from piv.errors import InputError, SettingsError
+from piv.types import MINIMUM_SIZE
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A distribution of one number.
+
+    In TOML: ``3.0`` always that; ``[1, 4]`` uniform; ``{log = [1, 4]}`` uniform in the logarithm;
+    ``{choice = [8, 12]}`` one of these; ``{mix = [[0.8, [0, 1]], [0.2, 3]]}`` with weights.
+    """
+
+    kind: str
+    values: tuple[float, ...] = ()
+    parts: tuple[tuple[float, Draw], ...] = ()
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """One number."""
+        if self.kind == "constant":
+            return self.values[0]
+        if self.kind == "uniform":
+            return float(rng.uniform(*self.values))
+        if self.kind == "log":
+            low, high = np.log(self.values)
+            return float(np.exp(rng.uniform(low, high)))
+        if self.kind == "choice":
+            return self.values[int(rng.integers(len(self.values)))]
+        total = sum(weight for weight, _ in self.parts)
+        at = rng.uniform(0, total)
+        for weight, part in self.parts:
+            if at < weight:
+                return part.sample(rng)
+            at -= weight
+        return self.parts[-1][1].sample(rng)
+
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest number that can come."""
+        if self.kind == "mix":
+            inner = [part.bounds() for _, part in self.parts]
+            return min(low for low, _ in inner), max(high for _, high in inner)
+        return min(self.values), max(self.values)
+
+
+def parse_draw(value: Any, where: str) -> Draw:
+    """A distribution from its TOML form.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Draw("constant", (float(value),))
+    if isinstance(value, list) and len(value) == 2 and _numbers(value) and value[0] <= value[1]:
+        return Draw("uniform", tuple(map(float, value)))
+    if isinstance(value, Mapping) and len(value) == 1:
+        kind, inner = next(iter(value.items()))
+        numbers = isinstance(inner, list) and inner and _numbers(inner)
+        if kind == "log" and numbers and len(inner) == 2 and 0 < inner[0] <= inner[1]:
+            return Draw("log", tuple(map(float, inner)))
+        if kind == "choice" and numbers:
+            return Draw("choice", tuple(map(float, inner)))
+        if kind == "mix" and isinstance(inner, list) and inner:
+            pairs = [p for p in inner if isinstance(p, list) and len(p) == 2 and _numbers(p[:1])]
+            if len(pairs) == len(inner) and all(p[0] > 0 for p in pairs):
+                return Draw("mix", (), tuple((float(w), parse_draw(d, where)) for w, d in pairs))
+    raise SettingsError(
+        f"{where} = {value} is no distribution: give a number, [low, high], {{log = [low, high]}}, "
+        "{choice = [...]} or {mix = [[weight, distribution], ...]}"
+    )
+
+
+def _numbers(values: list[Any]) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def _draw(value: Any, low: float, high: float) -> Any:
+    """A field that holds a distribution, with its default and the range allowed."""
+    return field(default=parse_draw(value, "default"), metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class ParticleRecipe:
+    """Distributions of :func:`synth.particles.seed`'s parameters."""
+
+    density: Draw = _draw([0.04, 0.1], 0, 1)
+    diameter: Draw = _draw([1.8, 3.5], 0.5, 12)
+    diameter_spread: Draw = _draw([0.0, 0.2], 0, 0.5)
+    brightness_spread: Draw = _draw([0.0, 0.4], 0, 2)
+    loss_of_pairs: Draw = _draw([0.0, 0.1], 0, 0.9)
+    loss_by_motion: Draw = _draw([0.0, 1.0], 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRecipe:
+    """Distributions of the exposure, the background and the light sheet."""
+
+    bits: Draw = _draw({"choice": [8, 12]}, 8, 16)
+    peak: Draw = _draw([0.4, 1.0], 0.001, 10)
+    noise: Draw = _draw([0.01, 0.03], 0, 1)
+    electrons: Draw = _draw({"log": [500, 10000]}, 0, 1e6)
+    offset: Draw = _draw([0.02, 0.1], 0, 1)
+    background: Draw = _draw([0.0, 0.05], 0, 5)
+    unevenness: Draw = _draw([0.0, 0.2], 0, 1)
+    gain: Draw = _draw([0.9, 1.1], 0.1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRecipe:
+    """Distributions of the flow's size, and how often there are bodies and unseeded regions.
+
+    ``displacement`` is the largest component in the image, px; ``gradient`` the rms and
+    ``gradient_peak`` the largest gradient norm allowed, px/px; ``moving`` the probability of a mean
+    flow; the other probabilities say what they are of.
+    """
+
+    displacement: Draw = _draw([2.0, 10.0], 0, 60)
+    gradient: Draw = _draw({"log": [0.03, 0.3]}, 0.001, 1)
+    gradient_peak: Draw = _draw(1.2, 0.01, 1.5)
+    moving: Draw = _draw(0.7, 0, 1)
+    unseeded: Draw = _draw(0.0, 0, 1)
+    body: Draw = _draw(0.0, 0, 1)
+    mask_given: Draw = _draw(0.5, 0, 1)
+    shadow: Draw = _draw(0.0, 0, 1)
+    glare: Draw = _draw(0.0, 0, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRecipe:
+    """One class of flow within a recipe.
+
+    Parameters
+    ----------
+    flow : str
+        Name in :data:`synth.draw.FLOWS`.
+    seed_name : str
+        What the random numbers of the class start from, with the split and the index.
+    weight : float
+        Share in the mix.
+    options : mapping of str to Draw
+        Parameters of the flow.
+    """
+
+    flow: str
+    seed_name: str
+    weight: float
+    particles: ParticleRecipe
+    camera: CameraRecipe
+    scene: SceneRecipe
+    options: Mapping[str, Draw] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A named set of classes; ``source`` is the TOML as read, for the record."""
+
+    name: str
+    description: str
+    size: tuple[int, int]
+    classes: Mapping[str, ClassRecipe]
+    source: Mapping[str, Any]
+
+
+def names() -> list[str]:
+    """Recipes that come with the generator."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+@cache
+def load(name: str) -> Recipe:
+    """A recipe by name, or from a TOML file.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe or file, or it is no TOML.
+    SettingsError
+        If it has an unknown entry, or a value outside its range.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(names())
+        raise InputError(f"no recipe {name!r}: give a TOML file or one of {known}")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the recipe {path.name} is no TOML: {error}") from None
+    return parse(table, path.stem)
+
+
+def parse(table: dict[str, Any], name: str) -> Recipe:
+    """A recipe from its TOML table.
+
+    Raises
+    ------
+    SettingsError
+        If it has an unknown entry, or a value outside its range.
+    """
+    _known(table, ["description", "size", "particles", "camera", "scene", "classes"], name)
+    size = table.get("size", [256, 256])
+    if not (isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) for n in size)):
+        raise SettingsError(f"{name}: size must be [height, width] in px, not {size}")
+    if min(size) < MINIMUM_SIZE:
+        raise SettingsError(f"{name}: size must be at least {MINIMUM_SIZE} px, not {size}")
+    classes: dict[str, ClassRecipe] = {}
+    for kind, entry in table.get("classes", {}).items():
+        where = f"{name}.classes.{kind}"
+        if "same_as" in entry:
+            _known(entry, ["same_as", "weight"], where)
+            other = load(str(entry["same_as"]))
+            if kind not in other.classes:
+                raise SettingsError(f"{where}: {other.name} has no class {kind}")
+            classes[kind] = dataclasses.replace(
+                other.classes[kind], weight=float(entry.get("weight", 1.0))
+            )
+            continue
+        _known(entry, ["flow", "weight", "options", "particles", "camera", "scene"], where)
+        options = {
+            key: parse_draw(value, f"{where}.options.{key}")
+            for key, value in entry.get("options", {}).items()
+        }
+        classes[kind] = ClassRecipe(
+            flow=str(entry.get("flow", kind)),
+            seed_name=f"{name}/{kind}",
+            weight=float(entry.get("weight", 1.0)),
+            particles=_part(ParticleRecipe, "particles", table, entry, where),
+            camera=_part(CameraRecipe, "camera", table, entry, where),
+            scene=_part(SceneRecipe, "scene", table, entry, where),
+            options=MappingProxyType(options),
+        )
+    if not classes:
+        raise SettingsError(f"{name}: a recipe needs at least one table [classes.NAME]")
+    description = str(table.get("description", ""))
+    return Recipe(name, description, (size[0], size[1]), MappingProxyType(classes), table)
+
+
+def _part(
+    part: type[Any], key: str, table: dict[str, Any], entry: dict[str, Any], where: str
+) -> Any:
+    """Particles, camera or scene: the recipe's table, overridden by the class's."""
+    known = {f.name: f for f in dataclasses.fields(part)}
+    values = {**table.get(key, {}), **entry.get(key, {})}
+    _known(values, list(known), f"{where}.{key}")
+    draws = {}
+    for name, value in values.items():
+        draw = parse_draw(value, f"{where}.{key}.{name}")
+        low, high = known[name].metadata["low"], known[name].metadata["high"]
+        if draw.bounds()[0] < low or draw.bounds()[1] > high:
+            raise SettingsError(f"{where}.{key}.{name} = {value} is outside {low} to {high}")
+        draws[name] = draw
+    return part(**draws)
+
+
+def _known(table: Mapping[str, Any], known: list[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f": known are {', '.join(known)}"
+            raise SettingsError(f"unknown entry {key!r} in {where}{hint}")

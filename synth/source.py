@@ -1,0 +1,219 @@
+"""Pairs on the fly: the same recipe, split, class, index and size always give the same pair."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from piv.errors import InputError
+from piv.tuning import keep_memory
+from piv.types import MINIMUM_SIZE, ImagePair, TruePair
+from synth import camera, flows, particles
+from synth import recipe as recipes
+from synth.draw import Frame
+from synth.recipe import ClassRecipe, Recipe
+from synth.scene import Scene, compose, drawer, values
+
+GENERATOR_VERSION = 1  # goes up whenever the same seed gives other numbers
+SPLITS = ("train", "validation", "test")
+ENDLESS = 1 << 40  # indices below this
+
+
+class Source:
+    """Pairs of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    device : str
+        Where the images are made; the random numbers come from the CPU and are the same anywhere.
+
+    Attributes
+    ----------
+    name : str
+    classes : tuple of str
+    record : dict
+        JSON-able: the whole recipe and the generator's version.
+    size : (int, int)
+        Default H, W of the images.
+    """
+
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        keep_memory()
+        for entry in recipe.classes.values():
+            drawer(entry.flow)
+        self.name = recipe.name
+        self.classes = tuple(recipe.classes)
+        self.size = recipe.size
+        self.record: dict[str, Any] = {
+            "generator": GENERATOR_VERSION,
+            "name": recipe.name,
+            "recipe": json.loads(json.dumps(dict(recipe.source))),
+        }
+        self._recipe = recipe
+        self._device = device
+
+    def pair(
+        self,
+        split: str,
+        index: int,
+        kind: str | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> TruePair:
+        """Make one pair.
+
+        Parameters
+        ----------
+        split : {"train", "validation", "test"}
+            Splits never share a seed.
+        index : int
+            From 0 on, without end.
+        kind : str, optional
+            Class of flow; without it one is drawn by the weights of the recipe.
+        size : (int, int), optional
+            H, W, at least 32 px.
+
+        Raises
+        ------
+        InputError
+            If there is no such split or class, or the size or index cannot be.
+        """
+        shape = self.size if size is None else (int(size[0]), int(size[1]))
+        if split not in SPLITS:
+            raise InputError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
+        if min(shape) < MINIMUM_SIZE:
+            raise InputError(f"images must be at least {MINIMUM_SIZE} px, not {shape}")
+        if not 0 <= index < ENDLESS:
+            raise InputError(f"the index of a pair must be 0 or more, not {index}")
+        if kind is None:
+            kind = self._any_class(_seed(f"{self.name}/classes", split, index, shape))
+        elif kind not in self.classes:
+            raise InputError(
+                f"the recipe {self.name} has no class {kind!r}: choose from "
+                f"{', '.join(self.classes)}"
+            )
+        chosen = self._recipe.classes[kind]
+        rng = _seed(chosen.seed_name, split, index, shape)
+        pair = make_pair(chosen, Frame(shape, split, index, self._device), rng)
+        record = {
+            "generator": GENERATOR_VERSION,
+            "recipe": self.name,
+            "split": split,
+            "index": index,
+            **pair.recipe,
+        }
+        return TruePair(pair.pair, pair.u, pair.v, pair.seeded, kind, record)
+
+    def _any_class(self, rng: np.random.Generator) -> str:
+        weights = np.array([entry.weight for entry in self._recipe.classes.values()])
+        return str(rng.choice(list(self.classes), p=weights / weights.sum()))
+
+
+def open_source(name: str, device: str = "cpu") -> Source:
+    """A source by the name of its recipe, or from a TOML file.
+
+    Raises
+    ------
+    InputError, SettingsError
+        If there is no such recipe, or it cannot be read.
+    """
+    return Source(recipes.load(name), device)
+
+
+def _seed(name: str, split: str, index: int, shape: tuple[int, int]) -> np.random.Generator:
+    """Random numbers of one pair; the split is part of the entropy."""
+    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+    entropy = [digest, SPLITS.index(split), index, *shape]
+    return np.random.default_rng(np.random.SeedSequence(entropy))
+
+
+def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> TruePair:
+    """One pair of a class: scene, particles, light, camera."""
+    device = frame.device
+    scene = compose(recipe, frame, rng)
+    seeding, optics = values(recipe.particles, rng), values(recipe.camera, rng)
+    y, x = flows.axes(frame.shape, device)
+    inside = None if scene.body is None else scene.body.distance(y, x).expand(frame.shape)
+
+    light, residue = _particle_light(scene, frame, seeding, optics, rng)
+    light = light + camera.background(rng, frame.shape, optics["background"], device)
+    seeded = torch.ones(frame.shape, dtype=torch.bool, device=device)
+    if scene.unseeded is not None:
+        seeded &= scene.unseeded.distance(y, x) >= 0
+    if scene.shadow is not None:
+        dark = rng.uniform(0.0, 0.3)
+        shade = torch.sigmoid(scene.shadow.distance(y, x).expand(frame.shape) / 1.5)
+        light = light * (dark + (1 - dark) * shade)
+        seeded &= (shade > 0.5) | (dark > 0.15)
+    truth = scene.truth
+    mask = None
+    if inside is not None:
+        seeded &= inside >= 0
+        truth = truth * (inside >= 0)
+        grey, glow, depth = rng.uniform(0, 0.3), rng.uniform(0, 1), rng.uniform(1, 6)
+        halo = scene.record["glare"] * glow * torch.exp(-inside.abs() / depth)
+        light = torch.where(inside >= 0, light, grey * optics["background"]) + halo
+        hidden = (inside < 0).cpu().numpy()
+        if scene.record["mask_given"] and hidden.any() and not hidden.all():
+            mask = hidden
+    exposure = camera.Exposure(
+        bits=int(optics["bits"]),
+        peak=optics["peak"],
+        noise=optics["noise"],
+        electrons=optics["electrons"],
+        gain=optics["gain"],
+        offset=optics["offset"],
+    )
+    first, second = camera.expose(light, exposure, rng)
+    name = f"{recipe.seed_name} {frame.split} {frame.index}"
+    u, v = truth.cpu().numpy().astype(np.float32)
+    return TruePair(
+        ImagePair(first, second, mask=mask, name=name),
+        u,
+        v,
+        seeded.cpu().numpy(),
+        recipe.flow,
+        {"scene": scene.record, "particles": {**seeding, "residue": residue}, "camera": optics},
+    )
+
+
+def _particle_light(
+    scene: Scene,
+    frame: Frame,
+    seeding: dict[str, float],
+    optics: dict[str, float],
+    rng: np.random.Generator,
+) -> tuple[Tensor, float]:
+    """Both images of the particles alone (2, H, W), a bright particle's peak being 1."""
+    u, v = scene.truth.abs().amax(dim=(1, 2)).tolist()
+    rim = 2 * seeding["diameter"] + 2.0
+    margin = (v * 0.6 + rim, u * 0.6 + rim)
+    seeds = particles.seed(rng, frame.shape, margin, **seeding, device=frame.device)
+    residue = 0.0
+    wanted = torch.ones_like(seeds.y, dtype=torch.bool)
+    if scene.unseeded is not None:
+        residue = float(rng.choice([0.0, rng.uniform(0, 0.02)]))
+        strays = torch.from_numpy(rng.random(seeds.y.numel(), dtype=np.float32) < residue)
+        wanted &= (scene.unseeded.distance(seeds.y, seeds.x) >= 0) | strays.to(frame.device)
+    if scene.body is not None:
+        wanted &= scene.body.distance(seeds.y, seeds.x) >= 0
+    if not bool(wanted.all()):
+        seeds = seeds.keep(wanted)
+    start, end = particles.move(seeds, scene.flow)
+    which = torch.zeros(2 * seeds.y.numel(), dtype=torch.long, device=frame.device)
+    which[seeds.y.numel() :] = 1
+    light = camera.render(
+        torch.cat((start, end), dim=1),
+        torch.cat((seeds.diameter, seeds.diameter)),
+        torch.cat((seeds.first, seeds.second)) / particles.mean_peak(seeding["diameter"]),
+        which,
+        frame.shape,
+    )
+    if optics["unevenness"] > 0:
+        light = light * camera.sheet_profile(rng, frame.shape, optics["unevenness"], frame.device)
+    return light, residue
