@@ -11,12 +11,13 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+# at once, not later: the function has its module's name and must win over it
+from piv.calibrate import calibrate
 from piv.errors import InputError, PIVError, SettingsError, WeightsError
 from piv.settings import Settings
 from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
 
 if TYPE_CHECKING:
-    from piv.calibrate import calibrate
     from piv.io.images import read_pair
     from piv.io.store import read_field, write_analysis
     from piv.network.weights import load_model
@@ -28,7 +29,6 @@ __version__ = version("ccfcn-piv")
 _LATER = {
     "analyse": "piv.pipeline",
     "analyse_series": "piv.pipeline",
-    "calibrate": "piv.calibrate",
     "load_model": "piv.network.weights",
     "read_field": "piv.io.store",
     "read_pair": "piv.io.images",

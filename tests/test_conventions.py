@@ -63,8 +63,8 @@ def test_convention_arrays_are_row_column() -> None:
     field = coarse(first, np.roll(first, (2, -5), axis=(0, 1)))
     assert field.shape == (field.y.size, field.x.size)
     assert field.x.size > field.y.size  # as the image is wider than high
-    np.testing.assert_allclose(inner(field.u), -5, atol=1e-3)
-    np.testing.assert_allclose(inner(field.v), 2, atol=1e-3)
+    np.testing.assert_allclose(inner(field.u), -5, atol=0.01)
+    np.testing.assert_allclose(inner(field.v), 2, atol=0.01)
 
 
 def test_convention_tensors_are_batch_channel_row_column_with_displacement_u_then_v() -> None:
@@ -234,7 +234,7 @@ def test_convention_nan_means_no_value_flags_say_why_and_zero_is_a_measurement()
     np.testing.assert_array_equal(hidden, (field.flags & Flag.MASKED) != 0)
     away = field.flags == 0
     assert away.mean() > 0.5
-    np.testing.assert_allclose(field.u[away], 0, atol=1e-3)
+    np.testing.assert_allclose(field.u[away], 0, atol=0.05)
     for n, y in enumerate(field.y):
         for m, x in enumerate(field.x):
             assert hidden[n, m] == mask[round(y), round(x)]

@@ -124,3 +124,9 @@ def test_links_between_the_pages_lead_somewhere() -> None:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             if target.split("/")[0] not in ("piv", "gui", "synth"):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_calibrate_is_the_function_also_after_its_module_was_imported() -> None:
+    assert _python("import piv, piv.calibrate, piv.pipeline; print(callable(piv.calibrate))") == (
+        "True"
+    )
