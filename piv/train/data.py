@@ -24,7 +24,8 @@ from piv.train.source import Source
 from piv.types import TruePair
 
 _GROUP, _CROP = 1, 2  # kinds of random streams
-_STAGES = 256  # a run may build on at most so many others
+_STAGES = 64  # a run may build on at most so many others
+_ORDINALS = 26  # bits of a pair's number within a run; seed, stage and number fill 40 bits
 
 CoarseStart: TypeAlias = Callable[
     [Tensor, Tensor, Tensor | None, CorrelateSettings, ValidateSettings], Tensor
@@ -206,7 +207,7 @@ class TrainingData:
     def index(self, number: int) -> int:
         """Index, in the split ``train``, of the run's pair ``number``: unlike any other run's."""
         ordinal = number * self.processes + self.rank
-        return (((self.recipe.seed * _STAGES) + self.stage) << 36) + ordinal
+        return (((self.recipe.seed * _STAGES) + self.stage) << _ORDINALS) + ordinal
 
     def _group(self, block: int, group: int) -> Batch:
         if group not in self._groups:

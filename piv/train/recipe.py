@@ -32,7 +32,7 @@ class TrainRecipe:
 
     name: str = option("", "what the run is called")
     source: str = option("synth:training", "data source, as registered in piv.data_sources")
-    seed: int = option(1, "seed of the data, the crops and the first weights", low=0, high=65535)
+    seed: int = option(1, "seed of the data, the crops and the first weights", low=0, high=255)
     steps: int = option(20000, "planned optimiser steps, where the command names none", low=1)
     render: int = option(192, "side of the square pairs that are made", unit="px", low=32)
     crop: int = option(128, "side of the square crops that are learned from", unit="px", low=32)
