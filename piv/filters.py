@@ -14,8 +14,8 @@ _BLOCK = 64  # outputs per matrix product; a balance of arithmetic against overl
 def separable(images: Tensor, kernel: tuple[float, ...], *, mirror: bool = True) -> Tensor:
     """Convolve rows and columns with a symmetric kernel of odd length.
 
-    Each axis is one product with a banded Toeplitz matrix, block by block: on a CPU several
-    times quicker than a convolution with one channel.
+    Each axis is a product with a banded Toeplitz matrix, block by block: on a CPU several times
+    quicker than a convolution with one channel.
 
     Parameters
     ----------
@@ -24,20 +24,23 @@ def separable(images: Tensor, kernel: tuple[float, ...], *, mirror: bool = True)
     mirror : bool
         Mirror about the outermost pixel centres; False = zeros outside.
     """
-    return _last_axis(_last_axis(images, kernel, mirror).mT, kernel, mirror).mT
-
-
-def _last_axis(images: Tensor, kernel: tuple[float, ...], mirror: bool) -> Tensor:
     radius = len(kernel) // 2
-    size = images.shape[-1]
-    blocks = -(-size // _BLOCK)
-    padded = extend(images, radius, radius, mirror)
-    padded = torch.nn.functional.pad(padded, (0, blocks * _BLOCK - size))
     toeplitz = _toeplitz(kernel).to(images)
-    pieces = padded.unfold(-1, _BLOCK + 2 * radius, _BLOCK)  # (..., H, blocks, BLOCK + 2 radius)
+    height, width = images.shape[-2:]
+    planes = images.reshape(-1, height, width)
+    rows = extend(planes, radius, -width % _BLOCK + radius, mirror)
+    pieces = rows.unfold(-1, _BLOCK + 2 * radius, _BLOCK)
     # one tall matrix: a batched product of overlapping views would be done piece by piece
-    rows = pieces.reshape(-1, pieces.shape[-1]) @ toeplitz
-    return rows.reshape(*images.shape[:-1], -1)[..., :size]
+    planes = (pieces.reshape(-1, pieces.shape[-1]) @ toeplitz).reshape(len(planes), height, -1)
+    columns = extend(planes[..., :width].mT, radius, radius, mirror).mT
+    out = torch.empty_like(images, memory_format=torch.contiguous_format).view_as(
+        planes[..., :width]
+    )
+    for top in range(0, height, _BLOCK):
+        size = min(_BLOCK, height - top)
+        band = columns[:, top : top + size + 2 * radius]
+        out[:, top : top + size] = toeplitz[: size + 2 * radius, :size].T @ band
+    return out.view_as(images)
 
 
 @lru_cache(maxsize=64)
@@ -50,17 +53,27 @@ def _toeplitz(kernel: tuple[float, ...]) -> Tensor:
 
 
 def extend(images: Tensor, before: int, after: int, mirror: bool) -> Tensor:
-    """Lengthen the last axis; a mirror image may be needed more than once on a short axis."""
+    """Lengthen the last axis by mirroring at the outermost centres, or by zeros."""
     size = images.shape[-1]
     if not mirror:
         return torch.nn.functional.pad(images, (before, after))
-    index = torch.arange(-before, size + after, device=images.device)
+    if max(before, after) < size:
+        head = images[..., 1 : before + 1].flip(-1)
+        tail = images[..., size - 1 - after : size - 1].flip(-1)
+        return torch.cat((head, images, tail), dim=-1)
+    # on a short axis the mirror image is itself mirrored
     if size == 1:
-        return images.expand(*images.shape[:-1], size + before + after)
-    period = 2 * (size - 1)
-    index = index.abs() % period
-    index = torch.where(index < size, index, period - index)
+        return images.expand(*images.shape[:-1], 1 + before + after)
+    index = torch.arange(-before, size + after, device=images.device)
+    index = index.abs() % (2 * size - 2)
+    index = torch.where(index < size, index, 2 * size - 2 - index)
     return images.index_select(-1, index)
+
+
+def halve(images: Tensor) -> Tensor:
+    """Mean of each 2 x 2 px; (..., H, W) -> (..., H/2, W/2), H and W even."""
+    rows = images[..., 0::2, :] + images[..., 1::2, :]
+    return (rows[..., 0::2] + rows[..., 1::2]) / 4
 
 
 @lru_cache(maxsize=64)

@@ -83,8 +83,12 @@ def normalised_median_test(
 
 
 def _neighbours(values: Tensor) -> Tensor:
-    """(B, Ny, Nx) -> (B, Ny, Nx, 8); NaN beyond the grid."""
-    padded = pad(values, (1, 1, 1, 1), value=torch.nan)
+    """(B, Ny, Nx) -> (B, Ny, Nx, 8); beyond the grid the field goes on in a straight line.
+
+    With no neighbours there, the median of an edge vector would be that of the next row, and any
+    shear would be rejected along the border.
+    """
+    padded = extrapolate(extrapolate(values).mT).mT
     rows, columns = values.shape[-2:]
     shifted = [
         padded[:, row : row + rows, column : column + columns]
@@ -93,6 +97,15 @@ def _neighbours(values: Tensor) -> Tensor:
         if (row, column) != (1, 1)
     ]
     return torch.stack(shifted, dim=-1)
+
+
+def extrapolate(field: Tensor) -> Tensor:
+    """One more column on each side of (..., Nx), on a straight line; of one column, its copy."""
+    if field.shape[-1] < 2:
+        return torch.cat((field, field, field), dim=-1)
+    before = 2 * field[..., :1] - field[..., 1:2]
+    after = 2 * field[..., -1:] - field[..., -2:-1]
+    return torch.cat((before, field, after), dim=-1)
 
 
 def nanmedian(values: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from piv.correlate.windows import at_every_pixel, centres, extract, window_start
 from piv.settings import CorrelateSettings, ValidateSettings
 from piv.spline import coefficients, deform_pair, sample_nearest
 from piv.types import Flag, ImagePair, VectorField
-from piv.validate import REJECTED, fill, validate
+from piv.validate import REJECTED, extrapolate, fill, validate
 
 _CHUNK = 16 * 2**20  # samples of windows that are correlated at once: bounds the memory
 
@@ -322,17 +322,10 @@ def _smooth(field: Tensor) -> Tensor:
     if min(field.shape[-2:]) < 2:
         return field
     kernel = torch.tensor([[-1.0, 2, -1], [2, 5, 2], [-1, 2, -1]]).to(field) / 9
-    extended = _extrapolate(_extrapolate(field).mT).mT
+    extended = extrapolate(extrapolate(field).mT).mT
     batch, components, rows, columns = extended.shape
     out = conv2d(extended.reshape(-1, 1, rows, columns), kernel[None, None])
     return out.reshape(batch, components, rows - 2, columns - 2)
-
-
-def _extrapolate(field: Tensor) -> Tensor:
-    """One more column on each side, on a straight line."""
-    before = 2 * field[..., :1] - field[..., 1:2]
-    after = 2 * field[..., -1:] - field[..., -2:-1]
-    return torch.cat((before, field, after), dim=-1)
 
 
 def _change(grid: Grid, previous: Grid) -> float:

@@ -23,12 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from piv.filters import gaussian
+from piv.filters import gaussian, halve
 from piv.spline import coefficients, deform_pair, sample_nearest
 
 SPLINE = 3  # degree with which the frames are moved
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
+STATISTICS_STRIDE = 4  # the local statistics are computed at 1/4 of the size
 CONTRAST_FLOOR = 0.15  # part of the well-lit contrast below which the normalisation stops
+PLANE_SIGMA = 1.5  # px of the coarser level; Gaussian of the energies that normalise the planes
 BASE_BLUR = 0.7  # px; Gaussian on the frames of the least squares
 LARGEST_BASE = 2.5  # px; beyond it the linearisation of the least squares means nothing
 
@@ -113,7 +115,7 @@ class CCFCN(nn.Module):
         fluid : tensor, shape (B, 1, H, W), or None
             Non-zero = fluid; None = everywhere.
         steps : int
-        contrast : tensor, shape (B,), or None
+        contrast : tensor, shape (B, 2), or None
             Contrast of well-lit regions (:func:`well_lit_contrast`), when the frames are tiles
             of larger ones.
 
@@ -138,49 +140,72 @@ class CCFCN(nn.Module):
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """Spline coefficients of the normalised frames, and the fluid pixels, padded."""
         with torch.autocast(first.device.type, enabled=False):
-            return self._normalise(first, second, fluid, contrast)
-
-    def _normalise(
-        self, first: Tensor, second: Tensor, fluid: Tensor | None, contrast: Tensor | None
-    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
-        spreads = [local_mean_and_spread(frame, pixels) for frame in (first, second)]
-        if contrast is None:
-            contrast = well_lit_contrast(first, second, fluid)
-        floor = CONTRAST_FLOOR * contrast.clamp(min=1e-6)[:, None, None, None]
-        stride = self.config.stride
-        normalised = [
-            ((frame - mean) / (spread + floor)).clamp(-4, 12) * pixels
-            for frame, (mean, spread) in zip((first, second), spreads, strict=True)
-        ]
-        a, b = (coefficients(_pad_to(frame, stride), SPLINE) for frame in normalised)
-        return (a, b), _pad_to(pixels, stride)[:, 0]
+            stride = max(self.config.stride, STATISTICS_STRIDE)
+            pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
+            pixels = _pad_to(pixels, stride)
+            normalised = []
+            for frame in (first, second):
+                padded = _pad_to(frame, stride)
+                mean, spread = local_mean_and_spread(padded, pixels)
+                if contrast is None:
+                    lit = well_lit(spread, pixels)
+                else:
+                    lit = contrast[:, len(normalised)]
+                floor = CONTRAST_FLOOR * lit.clamp(min=1e-6)[:, None, None, None]
+                normalised.append(((padded - mean) / (spread + floor)).clamp(-4, 12) * pixels)
+            a, b = (coefficients(frame, SPLINE) for frame in normalised)
+            return (a, b), pixels[:, 0]
 
 
 @torch.no_grad()
 def well_lit_contrast(first: Tensor, second: Tensor, fluid: Tensor | None) -> Tensor:
-    """(B, 1, H, W) frames -> (B,): upper decile of their local standard deviation.
+    """Contrast of the well-lit regions of both frames, for tiles of them.
 
-    It comes from the images and not from their type, so that a dim or a 12-bit recording gives
-    the same field as the same recording scaled.
+    Parameters
+    ----------
+    first, second : tensor, shape (B, 1, H, W)
+    fluid : tensor, shape (B, 1, H, W), or None
+
+    Returns
+    -------
+    tensor, shape (B, 2)
+        In grey levels.
     """
     pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
-    spread = torch.stack([local_mean_and_spread(f, pixels)[1] for f in (first, second)]).mean(0)
-    coarse = (spread * pixels)[..., ::4, ::4].flatten(1)
-    # quantile() takes no more than 16 million values
-    return torch.stack([row[:: 1 + len(row) // 2**22].quantile(0.9) for row in coarse])
+    pixels = _pad_to(pixels, STATISTICS_STRIDE)
+    frames = (_pad_to(frame, STATISTICS_STRIDE) for frame in (first, second))
+    return torch.stack(
+        [well_lit(local_mean_and_spread(f, pixels)[1], pixels) for f in frames], dim=1
+    )
+
+
+def well_lit(spread: Tensor, pixels: Tensor) -> Tensor:
+    """(B, 1, H, W) -> (B,): upper decile of the local standard deviation.
+
+    It comes from the image and not from its type, so that a dim or a 12-bit recording gives the
+    same field as the same recording scaled.
+    """
+    sparse = (spread * pixels)[..., ::8, ::8].flatten(1)
+    return sparse.sort(dim=1).values[:, int(0.9 * (sparse.shape[1] - 1))]
 
 
 def local_mean_and_spread(frame: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Gaussian-weighted mean and standard deviation of the fluid around every pixel."""
+    """Gaussian-weighted mean and standard deviation of the fluid around every pixel.
+
+    Both vary slowly, so they are computed at a quarter of the size; H and W are multiples of 4.
+    """
     # a common level is taken off first: squares of large grey levels would lose digits
     level = frame.mean((-2, -1), keepdim=True)
     centred = (frame - level) * pixels
-    sums = gaussian(torch.cat((centred, centred.square(), pixels), dim=1), CONTRAST_RADIUS)
+    sums = torch.cat((centred, centred.square(), pixels), dim=1)
+    sums = gaussian(halve(halve(sums)), CONTRAST_RADIUS / STATISTICS_STRIDE)
     weight = sums[:, 2:].clamp(min=1e-3)
     mean = sums[:, :1] / weight
-    variance = sums[:, 1:2] / weight - mean.square()
-    return mean + level, variance.clamp(min=0).sqrt()
+    spread = (sums[:, 1:2] / weight - mean.square()).clamp(min=0).sqrt()
+    both = F.interpolate(
+        torch.cat((mean, spread), dim=1), scale_factor=STATISTICS_STRIDE, mode="bilinear"
+    )
+    return both[:, :1] + level, both[:, 1:]
 
 
 class Step(nn.Module):
@@ -221,7 +246,7 @@ class Step(nn.Module):
             )
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
             match = local_match(first, second)
-            evidence = torch.cat((squares.values, squares.strength, F.avg_pool2d(seen, 2)), dim=1)
+            evidence = torch.cat((squares.values, squares.strength, halve(seen)), dim=1)
             shape = velocity_features(estimate) if self.velocity_pyramid is not None else None
         features = planes
         if self.velocity_pyramid is not None:
@@ -337,7 +362,7 @@ def local_match(first: Tensor, second: Tensor) -> Tensor:
     Near zero where there are no particles, or where the displacement is wrong.
     """
     products = torch.cat((first * second, first.square(), second.square()), dim=1)
-    sums = gaussian(F.avg_pool2d(products, 2), CONTRAST_RADIUS / 2)
+    sums = gaussian(halve(products), CONTRAST_RADIUS / 2)
     match = sums[:, :1] / ((sums[:, 1:2] * sums[:, 2:]).clamp(min=0).sqrt() + 1e-2)
     return F.interpolate(match, scale_factor=2, mode="bilinear")
 
@@ -375,7 +400,7 @@ def least_squares(first: Tensor, second: Tensor, sigmas: tuple[float, ...]) -> L
         (slope_x * slope_x, slope_x * slope_y, slope_y * slope_y, slope_x * change,
          slope_y * change), dim=1,
     )  # fmt: skip
-    products = F.avg_pool2d(products, 2)
+    products = halve(products)
     values, strengths = [], []
     for sigma in sigmas:
         xx, xy, yy, xt, yt = gaussian(products, sigma / 2).unbind(1)
@@ -405,8 +430,8 @@ def correlation_pyramid(
     .. math:: R_s = \frac{\langle I_1(x)\, I_2(x + s) \rangle}
                         {\sqrt{\langle I_1^2 \rangle \langle I_2^2 \rangle}}
 
-    for the shifts s of -radius..radius px of the images one level finer; the mean is over the
-    2 x 2 px that make one of the coarser level, weighted with its neighbours.
+    for the shifts s of -radius..radius px of the images one level finer; the product is averaged
+    over the 2 x 2 px that make one of the coarser level, the energies over a small Gaussian.
 
     Returns
     -------
@@ -414,14 +439,33 @@ def correlation_pyramid(
     """
     planes = []
     for _ in range(levels):
-        batch, _, height, width = first.shape
-        moved = F.pad(second, (radius,) * 4).unfold(2, height, 1).unfold(3, width, 1)[:, 0]
-        products = (moved * first[:, :, None]).reshape(batch, -1, height, width)
-        energy = _pool(torch.cat((first.square(), second.square()), dim=1))
-        scale = (energy[:, :1] * energy[:, 1:]).sqrt() + 0.05
-        planes.append(_pool(products) / scale)
-        first, second = _pool(first), _pool(second)
+        products = _pooled_products(first, second, radius)
+        energy = gaussian(halve(torch.cat((first.square(), second.square()), dim=1)), PLANE_SIGMA)
+        scale = (energy[:, :1] * energy[:, 1:]).clamp(min=0).sqrt() + 0.05
+        planes.append(products / scale)
+        first, second = _pool(torch.cat((first, second), dim=1)).chunk(2, dim=1)
     return planes
+
+
+def _pooled_products(first: Tensor, second: Tensor, radius: int) -> Tensor:
+    """Mean over 2 x 2 px of first(x) second(x + s) for every shift s, (B, shifts, H/2, W/2).
+
+    Summed from the four phases of the grid, so that no product exists at full size.
+    """
+    batch, _, height, width = first.shape
+    margin = radius + radius % 2
+    padded = F.pad(second, (margin,) * 4)[:, 0]
+    shifts = range(margin - radius, margin + radius + 1)
+    out = first.new_zeros(batch, len(shifts) ** 2, height // 2, width // 2)
+    for row in range(2):
+        for column in range(2):
+            still = first[:, 0, row::2, column::2].contiguous()
+            for n, down in enumerate(shifts):
+                for m, right in enumerate(shifts):
+                    top, left = row + down, column + right
+                    moved = padded[:, top : top + height : 2, left : left + width : 2]
+                    out[:, n * len(shifts) + m].addcmul_(still, moved, value=0.25)
+    return out
 
 
 def _pool(x: Tensor) -> Tensor:
@@ -442,7 +486,7 @@ def velocity_features(estimate: Tensor) -> Tensor:
     and the phase of the sub-pixel shift (an interpolated image loses contrast between pixels).
     The displacement itself does not enter: a uniform motion must not change the correction.
     """
-    field = F.avg_pool2d(estimate, 2)
+    field = halve(estimate)
     padded = F.pad(field, (1, 1, 1, 1), mode="replicate")
     slope_x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 4
     slope_y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 4
