@@ -42,13 +42,14 @@ class Frame:
 class Drawn:
     """A flow and what was drawn for it.
 
-    ``movable``: a mean flow may be added; ``scalable``: the amplitude is free, so that it is
+    ``unseeded``: where the flow brings no particles; ``movable``: a mean flow may be added; ``scalable``: the amplitude is free, so that it is
     scaled to the displacement wanted (else it is left as drawn).
     """
 
     flow: Flow
     record: dict[str, Any] = field(default_factory=dict)
     body: shapes.Shape | None = None
+    unseeded: shapes.Shape | None = None
     movable: bool = True
     scalable: bool = True
 
@@ -57,28 +58,20 @@ Options: TypeAlias = Mapping[str, float]
 Drawer: TypeAlias = Callable[[np.random.Generator, Frame, Options], Drawn]
 
 
-def _pick(
-    rng: np.random.Generator, options: Options, name: str, draw: Callable[[], float]
-) -> float:
-    """The recipe's value of an option, else the flow's own distribution."""
-    value = draw()  # drawn in any case, so that an option changes no other number
-    return float(options.get(name, value))
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Uniform in the logarithm."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def kinematic(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Gaussian random field of a random spectrum; see :func:`synth.spectral.random_field`."""
     longest = 1.2 * max(frame.shape)
-    wavelength = _pick(
-        rng, options, "wavelength", lambda: math.exp(rng.uniform(math.log(12), math.log(longest)))
-    )
-    narrow = _pick(rng, options, "narrow", lambda: float(rng.random() < 0.2))
-    slope = _pick(rng, options, "slope", lambda: rng.uniform(1.5, 4.2))
-    shortest = _pick(
-        rng, options, "shortest", lambda: min(math.exp(rng.uniform(2.2, 3.7)), wavelength)
-    )
-    divergent = _pick(
-        rng, options, "divergent", lambda: float(rng.random() < 0.3) * rng.uniform(0, 0.4)
-    )
+    # everything is drawn in any case, so that an option changes no other number
+    wavelength = options.get("wavelength", log_uniform(rng, 12, longest))
+    narrow = options.get("narrow", float(rng.random() < 0.2))
+    slope = options.get("slope", rng.uniform(1.5, 4.2))
+    shortest = options.get("shortest", min(math.exp(rng.uniform(2.2, 3.7)), wavelength))
+    divergent = options.get("divergent", float(rng.random() < 0.3) * rng.uniform(0, 0.4))
     bandwidth = 0.25 if narrow else 0.0
     least = wavelength / 1.5 if narrow else shortest
     spacing = 1 if least < 14 else 2 if least < 28 else 4
@@ -108,7 +101,7 @@ def _solver(rng: np.random.Generator, frame: Frame, options: Options, name: str)
     fields = stored.load(name, frame.split)
     number = int(rng.integers(len(fields)))
     turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    box = _pick(rng, options, "box", lambda: math.exp(rng.uniform(math.log(240), math.log(900))))
+    box = options.get("box", log_uniform(rng, 240, 900))
     origin = (-rng.uniform(0, box), -rng.uniform(0, box))
     scalar = np.rot90(fields[number], turn)
     if mirror:
@@ -144,7 +137,7 @@ def uniform(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
 def linear(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Shear, stagnation flow, rigid rotation, or any first-order field."""
     kind = ("shear", "stagnation", "rotation", "any")[int(rng.integers(4))]
-    centre, angle = frame.point(rng, 0.3), rng.uniform(0, math.pi)
+    centre, angle = frame.point(rng, 0.3), options.get("angle", rng.uniform(0, math.pi))
     sign = float(rng.choice([-1, 1]))
     g = rng.normal(0, 1, 4)
     flow = {
@@ -171,8 +164,8 @@ def sine(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
         record = {"wavelength": wavelength, "amplitude": amplitude, "angle": angle, "phase": phase}
         record["mean_u"], record["mean_v"] = float(mean[0]), float(mean[1])
         return Drawn(flows.Sum(parts), record, movable=False, scalable=False)
-    wavelength = math.exp(rng.uniform(math.log(10), math.log(2 * frame.side)))
-    angle = rng.uniform(0, math.pi)
+    wavelength = options.get("wavelength", log_uniform(rng, 10, 2 * frame.side))
+    angle = options.get("angle", rng.uniform(0, math.pi))
     record = {"wavelength": wavelength, "angle": angle, "phase": phase}
     return Drawn(flows.sine(1.0, wavelength, angle, phase), record)
 
@@ -180,20 +173,24 @@ def sine(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
 def vortex(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Lamb-Oseen vortices, one Rankine vortex, or a Taylor-Green array."""
     kind = rng.choice(["lamb-oseen", "rankine", "taylor-green"], p=[0.65, 0.15, 0.2])
+    if "core" in options or "number" in options:
+        kind = "lamb-oseen"
     if kind == "rankine":
-        radius = math.exp(rng.uniform(math.log(6), math.log(0.4 * frame.side)))
+        radius = log_uniform(rng, 6, 0.4 * frame.side)
         centre = frame.point(rng)
         flow = flows.rankine(centre, float(rng.choice([-1, 1])), radius)
         return Drawn(flow, {"type": "rankine", "centre": list(centre), "core": radius})
     if kind == "taylor-green":
-        wavelength = math.exp(rng.uniform(math.log(24), math.log(2 * frame.side)))
+        wavelength = log_uniform(rng, 24, 2 * frame.side)
         angle, centre = rng.uniform(0, math.pi), frame.point(rng)
         flow = flows.taylor_green(centre, 1.0, wavelength, angle)
         return Drawn(flow, {"type": "taylor-green", "wavelength": wavelength, "angle": angle})
-    number = int(rng.choice([1, 2, 3, 5, 8, 12]))
+    number = int(options.get("number", rng.choice([1, 2, 3, 5, 8, 12])))
     centres = [frame.point(rng, 0.1) for _ in range(number)]
     # the exponential core of size r_c has its fastest turn at 1.12 r_c
     cores = np.exp(rng.uniform(math.log(5), math.log(0.25 * frame.side), number))
+    if "core" in options:
+        cores = np.full(number, options["core"])
     speeds = rng.choice([-1, 1], number) * rng.uniform(0.3, 1, number)
     flow = flows.lamb_oseen(centres, list(map(float, speeds * cores)), list(map(float, cores)))
     record = {"type": "lamb-oseen", "centres": [list(c) for c in centres], "cores": cores.tolist()}

@@ -165,7 +165,7 @@ def sine(amplitude: float, wavelength: float, angle: float, phase: float) -> Flo
 
 
 def parallel(profile: Callable[[Tensor], Tensor], origin: Point, angle: float) -> Flow:
-    r"""Parallel flow: :math:`\mathbf d = f(n)\,\mathbf e`, n the distance across from the origin."""
+    r"""Parallel flow: :math:`\mathbf d = f(n)\,\mathbf e`, n counted across from the origin."""
     c, s = math.cos(angle), math.sin(angle)
 
     def flow(y: Tensor, x: Tensor) -> Displacement:

@@ -37,7 +37,7 @@ class Draw:
         if self.kind == "constant":
             return self.values[0]
         if self.kind == "uniform":
-            return float(rng.uniform(*self.values))
+            return float(rng.uniform(self.values[0], self.values[1]))
         if self.kind == "log":
             low, high = np.log(self.values)
             return float(np.exp(rng.uniform(low, high)))
@@ -92,35 +92,40 @@ def _numbers(values: list[Any]) -> bool:
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
 
 
-def _draw(value: Any, low: float, high: float) -> Any:
-    """A field that holds a distribution, with its default and the range allowed."""
-    return field(default=parse_draw(value, "default"), metadata={"low": low, "high": high})
+def _draw(value: Any) -> Draw:
+    """A default."""
+    return parse_draw(value, "default")
+
+
+def _range(low: float, high: float) -> dict[str, float]:
+    """What a recipe may ask for."""
+    return {"low": low, "high": high}
 
 
 @dataclass(frozen=True, slots=True)
 class ParticleRecipe:
     """Distributions of :func:`synth.particles.seed`'s parameters."""
 
-    density: Draw = _draw([0.04, 0.1], 0, 1)
-    diameter: Draw = _draw([1.8, 3.5], 0.5, 12)
-    diameter_spread: Draw = _draw([0.0, 0.2], 0, 0.5)
-    brightness_spread: Draw = _draw([0.0, 0.4], 0, 2)
-    loss_of_pairs: Draw = _draw([0.0, 0.1], 0, 0.9)
-    loss_by_motion: Draw = _draw([0.0, 1.0], 0, 1)
+    density: Draw = field(default=_draw([0.04, 0.1]), metadata=_range(0, 1))
+    diameter: Draw = field(default=_draw([1.8, 3.5]), metadata=_range(0.5, 12))
+    diameter_spread: Draw = field(default=_draw([0.0, 0.2]), metadata=_range(0, 0.5))
+    brightness_spread: Draw = field(default=_draw([0.0, 0.4]), metadata=_range(0, 2))
+    loss_of_pairs: Draw = field(default=_draw([0.0, 0.1]), metadata=_range(0, 0.9))
+    loss_by_motion: Draw = field(default=_draw([0.0, 1.0]), metadata=_range(0, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class CameraRecipe:
     """Distributions of the exposure, the background and the light sheet."""
 
-    bits: Draw = _draw({"choice": [8, 12]}, 8, 16)
-    peak: Draw = _draw([0.4, 1.0], 0.001, 10)
-    noise: Draw = _draw([0.01, 0.03], 0, 1)
-    electrons: Draw = _draw({"log": [500, 10000]}, 0, 1e6)
-    offset: Draw = _draw([0.02, 0.1], 0, 1)
-    background: Draw = _draw([0.0, 0.05], 0, 5)
-    unevenness: Draw = _draw([0.0, 0.2], 0, 1)
-    gain: Draw = _draw([0.9, 1.1], 0.1, 10)
+    bits: Draw = field(default=_draw({"choice": [8, 12]}), metadata=_range(8, 16))
+    peak: Draw = field(default=_draw([0.4, 1.0]), metadata=_range(0.001, 10))
+    noise: Draw = field(default=_draw([0.01, 0.03]), metadata=_range(0, 1))
+    electrons: Draw = field(default=_draw({"log": [500, 10000]}), metadata=_range(0, 1e6))
+    offset: Draw = field(default=_draw([0.02, 0.1]), metadata=_range(0, 1))
+    background: Draw = field(default=_draw([0.0, 0.05]), metadata=_range(0, 5))
+    unevenness: Draw = field(default=_draw([0.0, 0.2]), metadata=_range(0, 1))
+    gain: Draw = field(default=_draw([0.9, 1.1]), metadata=_range(0.1, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +137,15 @@ class SceneRecipe:
     flow; the other probabilities say what they are of.
     """
 
-    displacement: Draw = _draw([2.0, 10.0], 0, 60)
-    gradient: Draw = _draw({"log": [0.03, 0.3]}, 0.001, 1)
-    gradient_peak: Draw = _draw(1.2, 0.01, 1.5)
-    moving: Draw = _draw(0.7, 0, 1)
-    unseeded: Draw = _draw(0.0, 0, 1)
-    body: Draw = _draw(0.0, 0, 1)
-    mask_given: Draw = _draw(0.5, 0, 1)
-    shadow: Draw = _draw(0.0, 0, 1)
-    glare: Draw = _draw(0.0, 0, 5)
+    displacement: Draw = field(default=_draw([2.0, 10.0]), metadata=_range(0, 60))
+    gradient: Draw = field(default=_draw({"log": [0.03, 0.3]}), metadata=_range(0.001, 1))
+    gradient_peak: Draw = field(default=_draw(1.2), metadata=_range(0.01, 1.5))
+    moving: Draw = field(default=_draw(0.7), metadata=_range(0, 1))
+    unseeded: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
+    body: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
+    mask_given: Draw = field(default=_draw(0.5), metadata=_range(0, 1))
+    shadow: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
+    glare: Draw = field(default=_draw(0.0), metadata=_range(0, 5))
 
 
 @dataclass(frozen=True, slots=True)

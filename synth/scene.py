@@ -16,19 +16,21 @@ from synth.draw import Drawer, Drawn, Frame
 from synth.flows import Flow
 from synth.recipe import ClassRecipe
 
-FLOWS: dict[str, Drawer] = {
-    "kinematic": draw.kinematic,
-    "turbulence": draw.turbulence,
-    "sqg": draw.sqg,
-    "vortex": draw.vortex,
-    "shear_layer": walls.shear_layer,
-    "jet": walls.jet,
-    "wall": walls.wall,
-    "separated": walls.separated,
-    "wake": walls.wake,
-    "linear": draw.linear,
-    "sine": draw.sine,
-    "uniform": draw.uniform,
+# every flow with the options it knows: lengths in px, angles in rad
+FLOWS: dict[str, tuple[Drawer, tuple[str, ...]]] = {
+    "kinematic": (draw.kinematic, ("wavelength", "narrow", "slope", "shortest", "divergent")),
+    "turbulence": (draw.turbulence, ("box",)),
+    "sqg": (draw.sqg, ("box",)),
+    "vortex": (draw.vortex, ("number", "core")),
+    "shear_layer": (walls.shear_layer, ("wavelength", "concentration", "angle")),
+    "jet": (walls.jet, ("width", "angle")),
+    "plume": (walls.plume, ("width", "vortices")),
+    "wall": (walls.wall, ("angle",)),
+    "separated": (walls.separated, ("step",)),
+    "wake": (walls.wake, ("radius",)),
+    "linear": (draw.linear, ("angle",)),
+    "sine": (draw.sine, ("sweep", "wavelength", "angle")),
+    "uniform": (draw.uniform, ("sweep",)),
 }
 
 
@@ -59,30 +61,35 @@ def values(part: Any, rng: np.random.Generator) -> dict[str, float]:
     return {f.name: getattr(part, f.name).sample(rng) for f in fields(part)}
 
 
-def drawer(name: str) -> Drawer:
-    """The flow of that name.
+def check(recipe: ClassRecipe) -> None:
+    """Does the flow of the class exist, and does it know its options?
 
     Raises
     ------
     SettingsError
-        If there is none.
+        If not.
     """
-    if name not in FLOWS:
-        raise SettingsError(f"unknown flow {name!r}: known are {', '.join(FLOWS)}")
-    return FLOWS[name]
+    if recipe.flow not in FLOWS:
+        raise SettingsError(f"unknown flow {recipe.flow!r}: known are {', '.join(FLOWS)}")
+    _, known = FLOWS[recipe.flow]
+    for name in recipe.options:
+        if name not in known:
+            raise SettingsError(
+                f"the flow {recipe.flow} has no option {name!r}: it has {', '.join(known)}"
+            )
 
 
 def compose(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Scene:
     """Draw a scene of the class."""
     drawn_values = values(recipe.scene, rng)
     options = {name: option.sample(rng) for name, option in recipe.options.items()}
-    drawn = drawer(recipe.flow)(rng, frame, options)
+    drawn = FLOWS[recipe.flow][0](rng, frame, options)
     flow, truth, sizes = _scaled(drawn, drawn_values, frame, rng)
 
     body = drawn.body
     if body is None and rng.random() < drawn_values["body"]:
         body = shapes.random_body(rng, frame.shape)
-    unseeded = None
+    unseeded = drawn.unseeded
     if rng.random() < drawn_values["unseeded"]:
         unseeded = shapes.random_region(rng, frame.shape)
     shadow = None

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synth.flows import Flow
+
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -118,6 +120,24 @@ def shadow(y_c: float, x_c: float, width: float, angle: float) -> Shape:
     strip = band(y_c, x_c, width, angle)
     ahead = half_plane(y_c, x_c, angle + math.pi / 2)
     return intersection([strip, ahead], "shadow")
+
+
+def carried(part: Shape, flow: Flow, time: float, steps: int) -> Shape:
+    """The region after the flow has carried its fluid for a time (in frame intervals).
+
+    Points are traced back with the second-order Runge-Kutta method.
+    """
+    step = time / steps
+
+    def distance(y: Tensor, x: Tensor) -> Tensor:
+        y, x = y + 0 * x, x + 0 * y
+        for _ in range(steps):
+            u, v = flow(y, x)
+            u, v = flow(y - step / 2 * v, x - step / 2 * u)
+            y, x = y - step * v, x - step * u
+        return part.distance(y, x)
+
+    return Shape(distance, {"kind": "carried", "time": time, "of": part.record})
 
 
 def random_region(rng: np.random.Generator, shape: tuple[int, int]) -> Shape:

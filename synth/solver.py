@@ -28,7 +28,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class SolverSettings:
-    """One run of the solver.
+    r"""One run of the solver.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SolverSettings:
     alpha : float
         2: vorticity (Navier-Stokes); 1: surface quasi-geostrophic.
     viscosity : float
-        :math:`\\nu`.
+        :math:`\nu`.
     order : int
         :math:`p`; 1 is true viscosity, more is hyperviscosity.
     peak : float

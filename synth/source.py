@@ -17,7 +17,7 @@ from synth import camera, flows, particles
 from synth import recipe as recipes
 from synth.draw import Frame
 from synth.recipe import ClassRecipe, Recipe
-from synth.scene import Scene, compose, drawer, values
+from synth.scene import Scene, check, compose, values
 
 GENERATOR_VERSION = 1  # goes up whenever the same seed gives other numbers
 SPLITS = ("train", "validation", "test")
@@ -46,7 +46,7 @@ class Source:
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         keep_memory()
         for entry in recipe.classes.values():
-            drawer(entry.flow)
+            check(entry)
         self.name = recipe.name
         self.classes = tuple(recipe.classes)
         self.size = recipe.size

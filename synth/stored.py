@@ -7,7 +7,6 @@ float16; the velocity is computed from it.  The splits come from separate runs.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
@@ -73,7 +72,7 @@ def save(name: str, fields: dict[str, npt.NDArray[np.float16]], folder: Path = F
         with temporary.open("wb") as file:
             arrays: dict[str, Any] = {**fields, "record": np.array(record)}
             np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -90,9 +89,7 @@ def load(name: str, split: str) -> npt.NDArray[np.float16]:
     """
     path = FOLDER / f"{name}.npz"
     if not path.is_file():
-        raise InputError(
-            f"the stored solver fields {path.name} are missing: run `piv-synth fields`"
-        )
+        raise InputError(f"the solver fields {path.name} are missing: run `piv-synth fields`")
     with np.load(path) as file:
         fields: npt.NDArray[np.float16] = file[split]
     fields.flags.writeable = False

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from synth import flows, shapes
-from synth.draw import Drawn, Frame, Options, rough
+from synth.draw import Drawn, Frame, Options, log_uniform, rough
 from synth.flows import Displacement, Flow
 
 
 def shear_layer(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Mixing layer with Stuart's vortices, turned by any angle, perhaps with turbulence."""
-    wavelength = math.exp(rng.uniform(math.log(30), math.log(1.5 * frame.side)))
-    concentration = float(rng.choice([0.0, rng.uniform(0, 0.75)]))
-    centre, angle = frame.point(rng), rng.uniform(0, 2 * math.pi)
+    wavelength = options.get("wavelength", log_uniform(rng, 30, 1.5 * frame.side))
+    concentration = options.get("concentration", float(rng.choice([0.0, rng.uniform(0, 0.75)])))
+    centre, angle = frame.point(rng), options.get("angle", rng.uniform(0, 2 * math.pi))
     speed = float(rng.choice([-1, 1]))
     flow = turned(flows.stuart((0.0, 0.0), speed, wavelength, concentration), centre, angle)
     record = {"wavelength": wavelength, "concentration": concentration, "angle": angle}
@@ -27,14 +27,46 @@ def shear_layer(rng: np.random.Generator, frame: Frame, options: Options) -> Dra
 
 def jet(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Meandering plane jet in any direction, perhaps with turbulence."""
-    width = math.exp(rng.uniform(math.log(6), math.log(0.25 * frame.side)))
+    width = options.get("width", log_uniform(rng, 6, 0.25 * frame.side))
     wavelength = rng.uniform(0.4, 2.0) * frame.side
     swing = rng.uniform(0, 0.08) * wavelength
-    centre, angle = frame.point(rng), rng.uniform(0, 2 * math.pi)
+    centre, angle = frame.point(rng), options.get("angle", rng.uniform(0, 2 * math.pi))
     flow = turned(flows.bickley((0.0, 0.0), width, 1.0, swing, wavelength), centre, angle)
     record = {"width": width, "swing": swing, "wavelength": wavelength, "angle": angle}
     share = float(rng.random() < 0.5) * rng.uniform(0.01, 0.1)
     return Drawn(rough(rng, frame, flow, share, 50.0), record)
+
+
+def plume(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """Jet along x whose shear layers have rolled up; only the fluid of the jet has particles.
+
+    A Bickley jet and Lamb-Oseen vortices staggered on both sides of it.  The seeded band has been
+    carried by this flow, seen from the frame of the vortices, until it is rolled up as well.
+    """
+    height, width = frame.shape
+    b = options.get("width", rng.uniform(0.06, 0.1) * height)
+    number = int(options.get("vortices", rng.integers(5, 9)))
+    middle = rng.uniform(0.4, 0.6) * height
+    spacing = width / (number - 1)
+    x_v = (np.arange(number) - rng.uniform(0, 1)) * spacing + rng.normal(0, 0.08 * spacing, number)
+    side = np.where(np.arange(number) % 2 == 0, 1.0, -1.0)
+    grown = np.clip(0.5 + 0.7 * x_v / width, 0.3, 1.2)
+    y_v = middle + side * b * (0.8 + 0.6 * grown) + rng.normal(0, 0.1 * b, number)
+    turns = side * 2.8 * b * grown * rng.uniform(0.8, 1.2, number)
+    cores = 0.6 * b * grown
+    centres = [(float(y), float(x)) for y, x in zip(y_v, x_v, strict=True)]
+    flow: Flow = flows.Sum(
+        (
+            (1.0, flows.bickley((middle, 0.0), b, 0.8, 0.15 * b, 2 * spacing)),
+            (1.0, flows.lamb_oseen(centres, turns.tolist(), cores.tolist())),
+        )
+    )
+    followed = flows.Sum(((1.0, flow), (1.0, flows.uniform(-0.4, 0.0))))
+    seeded = shapes.band(middle, 0.0, 2.6 * b, 0.0)
+    clear = shapes.carried(shapes.outside(seeded), followed, 9.0 * b, 45)
+    flow = rough(rng, frame, flow, 0.02, 40.0)
+    record = {"width": b, "vortices": number, "middle": middle}
+    return Drawn(flow, record, unseeded=clear, movable=False)
 
 
 def wall(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
@@ -42,6 +74,7 @@ def wall(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     kind = ("laminar", "turbulent", "channel")[int(rng.integers(3))]
     height, width = frame.shape
     angle = float(rng.integers(4)) * math.pi / 2 + float(rng.normal(0, 0.05))
+    angle = options.get("angle", angle)
     c, s = math.cos(angle), math.sin(angle)
     extent = abs(c) * height + abs(s) * width  # of the image across the wall
     reach = extent / 2 - rng.uniform(0.02, 0.2) * extent
@@ -55,7 +88,7 @@ def wall(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
         flow = flows.laminar_layer(origin, thickness, speed, angle)
         record["thickness"] = thickness
     elif kind == "turbulent":
-        wall_unit = math.exp(rng.uniform(math.log(0.3), math.log(3)))
+        wall_unit = log_uniform(rng, 0.3, 3)
         plus = rng.uniform(0.2, 0.9) * extent / wall_unit
         top = math.log1p(0.4 * plus) / 0.4 + 7.8
         flow = flows.turbulent_layer(origin, speed / top, wall_unit, abs(speed), angle)
@@ -74,7 +107,7 @@ def wall(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
 def separated(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Backward-facing step: shear layer from the edge, vortices in it, stagnant flow behind."""
     height, width = frame.shape
-    step = rng.uniform(0.2, 0.45) * height
+    step = options.get("step", rng.uniform(0.2, 0.45) * height)
     floor = height * rng.uniform(0.92, 1.05)
     corner = (floor - step, rng.uniform(0.05, 0.3) * width)
     block = shapes.intersection(
@@ -86,7 +119,7 @@ def separated(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn
     )
     ground = shapes.half_plane(floor, 0.0, math.pi)
     body = shapes.union([block, ground], "step and floor")
-    thin = math.exp(rng.uniform(math.log(3), math.log(0.1 * height)))
+    thin = log_uniform(rng, 3, 0.1 * height)
     layer = flows.separated_layer(corner, 1.0, thin, rng.uniform(0.02, 0.1), rng.uniform(0, 0.12))
     number = int(rng.integers(1, 6))
     x_v = corner[1] + np.sort(rng.uniform(0.1, 0.9, number)) * (width - corner[1])
@@ -114,7 +147,7 @@ def wake(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     the cylinder.  It is no solution of the equations of motion.
     """
     height, width = frame.shape
-    radius = rng.uniform(0.03, 0.1) * frame.side
+    radius = options.get("radius", rng.uniform(0.03, 0.1) * frame.side)
     centre = (rng.uniform(0.3, 0.7) * height, rng.uniform(0.1, 0.4) * width)
     spacing = radius * rng.uniform(7, 10)
     phase, strength = rng.uniform(0, 1), rng.uniform(1.5, 3.0) * 2 * radius
