@@ -13,6 +13,7 @@ from scipy.special import erf
 
 import piv
 from piv.metrics import errors, mean_endpoint_error, vector_rms
+from piv.plot import vorticity
 from piv.settings import from_dict
 from piv.spline import coefficients, deform_pair
 from piv.types import Calibration, Flag, Float, ImagePair, VectorField
@@ -154,6 +155,24 @@ def test_convention_displacement_goes_from_first_to_second_frame_and_lies_at_mid
     assert abs(radial) < 0.1 * rate**2 / 2
     swapped = coarse(second, first)
     np.testing.assert_allclose(inner(swapped.u), -inner(field.u), atol=2e-3)
+
+
+def test_convention_vorticity_is_positive_counter_clockwise_calibrated_or_not() -> None:
+    """Seen on the screen; a rigid rotation has twice its rate, per frame or per second."""
+    rate = 0.03
+    x, y = np.arange(60.0), np.arange(40.0)
+    right, down = np.meshgrid(x - 20, y - 15)
+    field = VectorField(
+        x=x,
+        y=y,
+        u=(rate * down).astype(np.float32),  # the upper part moves left, the right one up
+        v=(-rate * right).astype(np.float32),
+        flags=np.zeros((40, 60), np.uint16),
+        dt=1e-2,
+    )
+    np.testing.assert_allclose(vorticity(field), 2 * rate, rtol=1e-4)
+    metres = piv.calibrate(field, Calibration(pixel_size=3e-5, origin=(7.0, 9.0)))
+    np.testing.assert_allclose(vorticity(metres), 2 * rate / 1e-2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("change", ["12 bits in uint16", "dim", "gain and offset", "float"])

@@ -1,0 +1,56 @@
+"""Accuracy beside other programs, on the same images from the project's generator.
+
+python accuracy.py                        # split test, both sources, results/accuracy.md
+python accuracy.py --split validation --pairs 4 --class turbulence vortex
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from peers import DIS, OpenPIV, Ours
+from scoring import measure, write
+from tuning import BEST, FIVE, FOUR
+
+import piv
+
+PEERS = [
+    OpenPIV("OpenPIV defaults"),
+    OpenPIV("OpenPIV 4 passes to 16", FOUR, options=BEST),
+    OpenPIV("OpenPIV 5 passes to 12", FIVE, options=BEST),
+    DIS("OpenCV DIS"),
+]
+
+
+def main() -> None:
+    """Score this project and its peers."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--split", choices=["validation", "test"], default="test")
+    parser.add_argument("--pairs", type=int, default=12, help="of each class")
+    parser.add_argument(
+        "--source", nargs="+", default=["synth:standard-kinematic", "synth:evaluation"]
+    )
+    parser.add_argument("--class", dest="kinds", nargs="*", default=[], help="default: all")
+    parser.add_argument("--model", default="default", help="name or file of the weights, or none")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--name", default="accuracy", help="of the files that are written")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    model = piv.load_model(arguments.model)
+    methods = [Ours("coarse"), *PEERS]
+    if model is not None:
+        methods.insert(1, Ours("dense", model))
+    rows = measure(
+        methods, arguments.source, arguments.split, arguments.pairs, set(arguments.kinds)
+    )
+    write(arguments.output, arguments.name, "Accuracy", rows, methods, arguments.split)
+
+
+if __name__ == "__main__":
+    main()
