@@ -42,8 +42,9 @@ class Frame:
 class Drawn:
     """A flow and what was drawn for it.
 
-    ``unseeded``: where the flow brings no particles; ``movable``: a mean flow may be added; ``scalable``: the amplitude is free, so that it is
-    scaled to the displacement wanted (else it is left as drawn).
+    ``unseeded``: where the flow brings no particles; ``movable``: a mean flow may be added;
+    ``scalable``: the amplitude is free, so that it is scaled to the displacement wanted (else it
+    is left as drawn).
     """
 
     flow: Flow

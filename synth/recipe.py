@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -189,9 +188,8 @@ def names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-@cache
-def load(name: str) -> Recipe:
-    """A recipe by name, or from a TOML file.
+def load(name: str, also: Iterable[str] = ()) -> Recipe:
+    """A recipe by name, or from a TOML file; ``also`` is named as a choice in the error.
 
     Raises
     ------
@@ -202,7 +200,7 @@ def load(name: str) -> Recipe:
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(names())
+        known = ", ".join([*names(), *also])
         raise InputError(f"no recipe {name!r}: give a TOML file or one of {known}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -264,14 +262,44 @@ def _part(
     known = {f.name: f for f in dataclasses.fields(part)}
     values = {**table.get(key, {}), **entry.get(key, {})}
     _known(values, list(known), f"{where}.{key}")
+    return part(**_draws(part, values, f"{where}.{key}"))
+
+
+def _draws(part: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Draw]:
+    """Distributions within their ranges."""
+    known = {f.name: f for f in dataclasses.fields(part)}
     draws = {}
     for name, value in values.items():
-        draw = parse_draw(value, f"{where}.{key}.{name}")
+        draw = parse_draw(value, f"{where}.{name}")
         low, high = known[name].metadata["low"], known[name].metadata["high"]
-        if draw.bounds()[0] < low or draw.bounds()[1] > high:
-            raise SettingsError(f"{where}.{key}.{name} = {value} is outside {low} to {high}")
+        if not (draw.bounds()[0] >= low and draw.bounds()[1] <= high):
+            raise SettingsError(f"{where}.{name} = {value} is outside {low} to {high}")
         draws[name] = draw
-    return part(**draws)
+    return draws
+
+
+def override(recipe: Recipe, changes: Mapping[str, Mapping[str, float]]) -> Recipe:
+    """The recipe with some entries set in all its classes.
+
+    ``changes`` has the tables particles, camera, scene, options, as far as needed.
+
+    Raises
+    ------
+    SettingsError
+        If a value is outside its range.
+    """
+    classes = {}
+    for kind, entry in recipe.classes.items():
+        parts: dict[str, Any] = {}
+        for key in ("particles", "camera", "scene"):
+            old = getattr(entry, key)
+            draws = _draws(type(old), changes.get(key, {}), key)
+            parts[key] = dataclasses.replace(old, **draws)
+        new = {name: parse_draw(value, name) for name, value in changes.get("options", {}).items()}
+        options = MappingProxyType({**entry.options, **new})
+        classes[kind] = dataclasses.replace(entry, options=options, **parts)
+    source = {**recipe.source, "changes": {key: dict(table) for key, table in changes.items()}}
+    return dataclasses.replace(recipe, classes=MappingProxyType(classes), source=source)
 
 
 def _known(table: Mapping[str, Any], known: list[str], where: str) -> None:

@@ -16,21 +16,34 @@ from synth.draw import Drawer, Drawn, Frame
 from synth.flows import Flow
 from synth.recipe import ClassRecipe
 
-# every flow with the options it knows: lengths in px, angles in rad
-FLOWS: dict[str, tuple[Drawer, tuple[str, ...]]] = {
-    "kinematic": (draw.kinematic, ("wavelength", "narrow", "slope", "shortest", "divergent")),
-    "turbulence": (draw.turbulence, ("box",)),
-    "sqg": (draw.sqg, ("box",)),
-    "vortex": (draw.vortex, ("number", "core")),
-    "shear_layer": (walls.shear_layer, ("wavelength", "concentration", "angle")),
-    "jet": (walls.jet, ("width", "angle")),
-    "plume": (walls.plume, ("width", "vortices")),
-    "wall": (walls.wall, ("angle",)),
-    "separated": (walls.separated, ("step",)),
-    "wake": (walls.wake, ("radius",)),
-    "linear": (draw.linear, ("angle",)),
-    "sine": (draw.sine, ("sweep", "wavelength", "angle")),
-    "uniform": (draw.uniform, ("sweep",)),
+# every flow with the options it knows and their ranges: lengths in px, angles in rad
+_LENGTH, _ANGLE, _SWITCH = (2.0, 1e4), (-10.0, 10.0), (0.0, 1.0)
+FLOWS: dict[str, tuple[Drawer, dict[str, tuple[float, float]]]] = {
+    "kinematic": (
+        draw.kinematic,
+        {
+            "wavelength": _LENGTH,
+            "narrow": _SWITCH,
+            "slope": (0.0, 8.0),
+            "shortest": _LENGTH,
+            "divergent": (0.0, 1.0),
+        },
+    ),
+    "turbulence": (draw.turbulence, {"box": (32.0, 1e4)}),
+    "sqg": (draw.sqg, {"box": (32.0, 1e4)}),
+    "vortex": (draw.vortex, {"number": (1.0, 200.0), "core": _LENGTH}),
+    "shear_layer": (
+        walls.shear_layer,
+        {"wavelength": _LENGTH, "concentration": (0.0, 0.95), "angle": _ANGLE},
+    ),
+    "jet": (walls.jet, {"width": _LENGTH, "angle": _ANGLE}),
+    "plume": (walls.plume, {"width": _LENGTH, "vortices": (2.0, 100.0)}),
+    "wall": (walls.wall, {"angle": _ANGLE}),
+    "separated": (walls.separated, {"step": _LENGTH}),
+    "wake": (walls.wake, {"radius": _LENGTH}),
+    "linear": (draw.linear, {"angle": _ANGLE}),
+    "sine": (draw.sine, {"sweep": _SWITCH, "wavelength": _LENGTH, "angle": _ANGLE}),
+    "uniform": (draw.uniform, {"sweep": _SWITCH}),
 }
 
 
@@ -62,7 +75,7 @@ def values(part: Any, rng: np.random.Generator) -> dict[str, float]:
 
 
 def check(recipe: ClassRecipe) -> None:
-    """Does the flow of the class exist, and does it know its options?
+    """Make sure that the flow of the class exists and knows its options.
 
     Raises
     ------
@@ -72,11 +85,14 @@ def check(recipe: ClassRecipe) -> None:
     if recipe.flow not in FLOWS:
         raise SettingsError(f"unknown flow {recipe.flow!r}: known are {', '.join(FLOWS)}")
     _, known = FLOWS[recipe.flow]
-    for name in recipe.options:
+    for name, option in recipe.options.items():
         if name not in known:
             raise SettingsError(
                 f"the flow {recipe.flow} has no option {name!r}: it has {', '.join(known)}"
             )
+        low, high = known[name]
+        if not (option.bounds()[0] >= low and option.bounds()[1] <= high):
+            raise SettingsError(f"the option {name} of {recipe.flow} is from {low:g} to {high:g}")
 
 
 def compose(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Scene:
@@ -151,5 +167,5 @@ def _shadow(body: shapes.Shape, frame: Frame, rng: np.random.Generator) -> shape
         return None
     rows, columns = torch.nonzero(inside, as_tuple=True)
     width = rng.uniform(0.6, 1.1) * math.sqrt(area)
-    y, x = float(rows.double().mean()), float(columns.double().mean())
+    y, x = float(rows.cpu().double().mean()), float(columns.cpu().double().mean())
     return shapes.shadow(y, x, width, rng.uniform(0, 2 * math.pi))

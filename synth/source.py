@@ -41,6 +41,8 @@ class Source:
         JSON-able: the whole recipe and the generator's version.
     size : (int, int)
         Default H, W of the images.
+    bits : int
+        The most that a pair of the recipe may have; up to 8 are uint8, else uint16.
     """
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
@@ -50,6 +52,7 @@ class Source:
         self.name = recipe.name
         self.classes = tuple(recipe.classes)
         self.size = recipe.size
+        self.bits = int(max(entry.camera.bits.bounds()[1] for entry in recipe.classes.values()))
         self.record: dict[str, Any] = {
             "generator": GENERATOR_VERSION,
             "name": recipe.name,
