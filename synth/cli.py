@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -107,8 +108,14 @@ def _dataset(options: argparse.Namespace) -> None:
     source = Source(load(options.recipe), _device(options.device))
     indices = range(options.seed, options.seed + options.pairs)
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("pairs", total=options.pairs)
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task("pairs", total=options.pairs)
+
+    def advance() -> None:
+        bar.start()  # with the first pair: an error in the input stays one line
+        bar.advance(task)
+
+    try:
         write_dataset(
             options.output,
             source,
@@ -116,8 +123,10 @@ def _dataset(options: argparse.Namespace) -> None:
             indices,
             kind=options.kind,
             size=_size(options),
-            progress=lambda: bar.advance(task),
+            progress=advance,
         )
+    finally:
+        bar.stop()
     print(f"{options.output}: {options.pairs} pairs of {source.name}, split {options.split}")
 
 
@@ -175,7 +184,7 @@ def _fields(options: argparse.Namespace) -> None:
             total = sum(stored.RUNS.values()) * len(stored.TIMES)
             task = bar.add_task(name, total=total)
             fields = {
-                split: stored.compute(name, split, lambda task=task: bar.advance(task))
+                split: stored.compute(name, split, partial(bar.advance, task))
                 for split in stored.SPLITS
             }
             stored.save(name, fields, options.folder)

@@ -67,9 +67,8 @@ def write_dataset(
         patient = Patient(file)
         with h5py.File(patient, "w") as store:
             _attributes(store, source.record, seeds)
-            _layout(
-                store, len(indices), shape, np.dtype(np.uint8 if source.bits <= 8 else np.uint16)
-            )
+            dtype = np.dtype(np.uint8 if source.bits <= 8 else np.uint16)
+            _layout(store, len(indices), shape, dtype)
             for row, index in enumerate(indices):
                 pair = first if row == 0 else source.pair(split, index, kind, size)
                 store["frames/a"][row] = pair.pair.first

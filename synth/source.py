@@ -22,6 +22,7 @@ from synth.scene import Scene, check, compose, values
 GENERATOR_VERSION = 1  # goes up whenever the same seed gives other numbers
 SPLITS = ("train", "validation", "test")
 ENDLESS = 1 << 40  # indices below this
+LARGEST_SIZE = 16384  # px
 
 
 class Source:
@@ -89,10 +90,13 @@ class Source:
         shape = self.size if size is None else (int(size[0]), int(size[1]))
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
-        if min(shape) < MINIMUM_SIZE:
-            raise InputError(f"images must be at least {MINIMUM_SIZE} px, not {shape}")
+        if min(shape) < MINIMUM_SIZE or max(shape) > LARGEST_SIZE:
+            given = f"{shape[0]} x {shape[1]}"
+            raise InputError(
+                f"images must be {MINIMUM_SIZE} to {LARGEST_SIZE} px high and wide, not {given}"
+            )
         if not 0 <= index < ENDLESS:
-            raise InputError(f"the index of a pair must be 0 or more, not {index}")
+            raise InputError(f"the index of a pair must be 0 to {ENDLESS - 1}, not {index}")
         if kind is None:
             kind = self._any_class(_seed(f"{self.name}/classes", split, index, shape))
         elif kind not in self.classes:
