@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 VECTORS = ("u", "v", "flags", "uncertainty_u", "uncertainty_v")
 _EXTRA = {
     "peak_ratio": "quotient of the primary and the secondary correlation peak",
-    "correlation": "height of the correlation peak",
+    "peak_height": "height of the correlation peak",
 }
 
 
