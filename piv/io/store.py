@@ -15,7 +15,6 @@ a store of N = 1.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,7 @@ import numpy as np
 from piv.errors import InputError
 from piv.io.files import Patient, replacing
 from piv.io.labelled import VECTORS, attributes, group_attributes, to_json, variables
-from piv.types import SCHEMA_VERSION, Analysis, ImagePair, VectorField
+from piv.types import SCHEMA_VERSION, Analysis, VectorField
 
 PENDING, DONE, FAILED = 0, 1, 2
 _CHUNK = 256  # px; a region of a dense field is read without the rest
@@ -37,7 +36,6 @@ _FORMAT = "ccfcn-piv results"
 def write_analysis(
     path: str | Path,
     analysis: Analysis,
-    pair: ImagePair | None = None,
     *,
     seconds: float = float("nan"),
 ) -> None:
@@ -48,8 +46,6 @@ def write_analysis(
     path : path
         An existing file is replaced.
     analysis : Analysis
-    pair : ImagePair, optional
-        What was analysed: its name and the hash of its grey levels are recorded.
     seconds : float
         Computing time.
 
@@ -62,7 +58,7 @@ def write_analysis(
         patient = Patient(file)
         with h5py.File(patient, "w") as store:
             create_layout(store, 1, analysis)
-            write_pair(store, 0, analysis, pair, seconds=seconds)
+            write_pair(store, 0, analysis, seconds=seconds)
         patient.check()
 
 
@@ -104,7 +100,6 @@ def write_pair(
     store: h5py.File,
     index: int,
     analysis: Analysis,
-    pair: ImagePair | None = None,
     *,
     seconds: float = float("nan"),
 ) -> None:
@@ -115,7 +110,7 @@ def write_pair(
     store : h5py.File
         With the layout of :func:`create_layout`.
     index : int
-    analysis, pair, seconds
+    analysis, seconds
         As for :func:`write_analysis`.
     """
     for name, field in (("coarse", analysis.coarse), ("dense", analysis.dense)):
@@ -128,22 +123,12 @@ def write_pair(
     for name, value in analysis.quality.items():
         store["quality"][name][index] = value
     store["seconds"][index] = seconds
-    if pair is not None:
-        store["name"][index] = pair.name
-        store["sha256"][index] = fingerprint(pair)
+    source = analysis.provenance.get("input", {})
+    store["name"][index] = source.get("name", "")
+    store["sha256"][index] = source.get("sha256", "")
     store.flush()
     store["status"][index] = DONE
     store.flush()
-
-
-def fingerprint(pair: ImagePair) -> str:
-    """SHA-256 of the grey levels, their type and shape, and the mask."""
-    digest = hashlib.sha256()
-    for array in (pair.first, pair.second, pair.mask):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def read_field(path: str | Path, group: str | None = None, index: int = 0) -> VectorField:

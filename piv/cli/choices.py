@@ -1,0 +1,66 @@
+"""Options that several commands share, and what they add up to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from piv import settings as stages
+from piv.errors import InputError
+from piv.presets import PRESETS
+from piv.settings import Settings
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--preset``, ``--settings``, ``--set`` and ``--model``."""
+    group = parser.add_argument_group("settings")
+    names = ", ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    group.add_argument(
+        "--preset", choices=list(PRESETS), default="standard", metavar="NAME",
+        help=f"where to start from (default: standard). {names}",
+    )  # fmt: skip
+    group.add_argument(
+        "--settings", type=Path, metavar="FILE.toml",
+        help="settings that differ from the preset; `piv settings` prints them all",
+    )  # fmt: skip
+    group.add_argument(
+        "--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="assignments",
+        help="change one setting, such as correlate.windows=[64,32,16]; may be repeated",
+    )  # fmt: skip
+    group.add_argument(
+        "--model", metavar="NAME|FILE|none",
+        help="weights by name or file, or none (default: the preset's)",
+    )  # fmt: skip
+
+
+def chosen_settings(args: argparse.Namespace) -> Settings:
+    """Preset, then the file, then each ``--set``; the later wins."""
+    settings = PRESETS[args.preset].settings
+    if args.settings is not None:
+        settings = stages.load(args.settings, settings)
+    return stages.apply_assignments(settings, args.assignments)
+
+
+def chosen_model(args: argparse.Namespace) -> str:
+    """The named model, or the preset's."""
+    return PRESETS[args.preset].model if args.model is None else args.model
+
+
+def check_output(path: Path, inputs: list[Path], *, overwrite: bool) -> None:
+    """Refuse, before anything is computed, what could not be written or would do harm.
+
+    Raises
+    ------
+    InputError
+        If the path is a folder, lies in none that exists, is one of the inputs, or exists and
+        may not be replaced.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    for each in inputs:
+        if each.exists() and path.exists() and path.samefile(each):
+            raise InputError(f"cannot write {path}: it is one of the inputs")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already: choose another name, or add --overwrite")

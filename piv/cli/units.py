@@ -1,0 +1,47 @@
+"""Times and lengths on the command line: ``200us``, ``21um``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Mapping
+
+_TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_LENGTHS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9}
+
+
+def seconds(text: str) -> float:
+    """Read a time in s from text such as ``200us``, ``0.2 ms`` or ``2e-4``."""
+    return _quantity(text, _TIMES, "a positive time such as 200us, 0.2ms or 2e-4 (s)")
+
+
+def metres(text: str) -> float:
+    """Read a length in m from text such as ``21um``, ``0.021 mm`` or ``2.1e-5``."""
+    return _quantity(text, _LENGTHS, "a positive length such as 21um, 0.021mm or 2.1e-5 (m)")
+
+
+def _quantity(text: str, units: Mapping[str, float], wanted: str) -> float:
+    match = re.fullmatch(r"\s*([-+0-9.eE]+|[-+]?nan|[-+]?inf)\s*([a-zA-Zµμ]*)\s*", text)
+    value = math.nan
+    if match is not None:
+        unit = match[2].replace("μ", "µ")  # the Greek letter and the micro sign look alike
+        try:
+            value = float(match[1]) * (units[unit] if unit else 1.0)
+        except (ValueError, KeyError):
+            value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{wanted} is wanted, not {text!r}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Read a positive number."""
+    return _quantity(text, {}, "a positive number")
+
+
+def count(text: str) -> int:
+    """Read a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 is wanted, not {text!r}")
+    return int(text)

@@ -1,0 +1,28 @@
+"""Named settings with the model they go with: ``--preset`` and the desktop's first choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from piv.settings import RefineSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings, the weights that go with them, and what they are for."""
+
+    settings: Settings
+    model: str
+    help: str
+
+
+PRESETS = {
+    "coarse": Preset(Settings(), "none", "cross-correlation alone, a vector per window"),
+    "fast": Preset(
+        dataclasses.replace(Settings(), refine=RefineSettings(steps=1)),
+        "default",
+        "a vector at every pixel, one refinement step",
+    ),
+    "standard": Preset(Settings(), "default", "a vector at every pixel"),
+}
