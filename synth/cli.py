@@ -126,7 +126,8 @@ def _dataset(options: argparse.Namespace) -> None:
             progress=advance,
         )
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
     print(f"{options.output}: {options.pairs} pairs of {source.name}, split {options.split}")
 
 

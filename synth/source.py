@@ -19,7 +19,7 @@ from synth.draw import Frame
 from synth.recipe import ClassRecipe, Recipe
 from synth.scene import Scene, check, compose, values
 
-GENERATOR_VERSION = 1  # goes up whenever the same seed gives other numbers
+GENERATOR_VERSION = 2  # goes up whenever the same seed gives other numbers
 SPLITS = ("train", "validation", "test")
 ENDLESS = 1 << 40  # indices below this
 LARGEST_SIZE = 16384  # px

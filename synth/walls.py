@@ -132,7 +132,8 @@ def separated(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn
     turns = [float(t) for t in strength] + [-float(t) for t in strength]
     sizes = [float(r) for r in cores] * 2
     flow: Flow = flows.Sum(((1.0, layer), (1.0, flows.lamb_oseen(centres, turns, sizes))))
-    flow = damped(rough(rng, frame, flow, rng.uniform(0, 0.05), 40.0), body, 5.0)
+    near = log_uniform(rng, 4, 12)
+    flow = damped(rough(rng, frame, flow, rng.uniform(0, 0.05), 40.0), body, near)
     flip = bool(rng.integers(2))
     record = {"edge": list(corner), "step": step, "layer": thin, "vortices": number, "flip": flip}
     if flip:
@@ -157,7 +158,9 @@ def wake(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     body = shapes.disc(*centre, radius)
     record = {"type": "wake of vortex blobs", "centre": list(centre), "radius": radius}
     record |= {"spacing": spacing, "circulation": strength, "phase": phase, "angle": turned_by}
-    flow = damped(flow, body, 3.0)
+    layer = log_uniform(rng, 3, 10)
+    record["layer"] = layer
+    flow = damped(flow, body, layer)
     flip = bool(rng.integers(2))
     record["flip"] = flip
     if flip:
@@ -184,9 +187,12 @@ def vortex_street(
         y = -side * 0.281 / 2 * spacing * (0.6 + 0.4 * grown)
         gamma, core = side * circulation * grown, 0.35 * radius + 0.035 * x
         ratio = radius**2 / (x * x + y * y)
-        centres += [(y, x), (y * ratio, x * ratio), (0.0, 0.0)]
-        turns += [gamma, -gamma, gamma]
-        cores += [core, 0.7 * radius, 0.7 * radius]
+        centres += [(y, x), (y * ratio, x * ratio)]
+        turns += [gamma, -gamma]
+        cores += [core, 0.7 * radius]
+    centres.append((0.0, 0.0))
+    turns.append(sum(turns[::2]))
+    cores.append(0.7 * radius)
     parts = (
         (1.0, flows.around_cylinder((0.0, 0.0), radius, 1.0)),
         (1.0, flows.lamb_oseen(centres, turns, cores)),
