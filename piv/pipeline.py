@@ -189,9 +189,7 @@ def _finish(
 ) -> VectorField:
     """Coordinates of the whole frame, provenance, and units if there is a calibration."""
     left, top = region[:2] if region else (0, 0)
-    field = field.replace(
-        x=field.x + left, y=field.y + top, attrs={**field.attrs, **provenance}
-    )
+    field = field.replace(x=field.x + left, y=field.y + top, attrs={**field.attrs, **provenance})
     return field if calibration is None else calibrate(field, calibration)
 
 

@@ -61,8 +61,12 @@ class PreprocessSettings:
         choices=("none", "local"),
     )
     contrast_radius: float = option(
-        8.0, "radius of the local normalisation (standard deviation of its Gaussian)",
-        unit="px", low=2, high=200, advanced=True,
+        8.0,
+        "radius of the local normalisation (standard deviation of its Gaussian)",
+        unit="px",
+        low=2,
+        high=200,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -82,17 +86,21 @@ class CorrelateSettings:
         (64, 32),
         "interrogation window of each pass, a number or [height, width]; the first grows by "
         "itself when the displacement calls for it",
-        unit="px", low=8, high=1024,
+        unit="px",
+        low=8,
+        high=1024,
     )
-    overlap: float = option(
-        0.5, "shared fraction of neighbouring windows", low=0.0, high=0.95
-    )
+    overlap: float = option(0.5, "shared fraction of neighbouring windows", low=0.0, high=0.95)
     repeats: int = option(
         4, "the last pass is repeated until it has converged, at most so often", low=1, high=20
     )
     convergence: float = option(
-        0.01, "the last pass has converged when its rms change is below this",
-        unit="px", low=0, high=1, advanced=True,
+        0.01,
+        "the last pass has converged when its rms change is below this",
+        unit="px",
+        low=0,
+        high=1,
+        advanced=True,
     )
     grow: bool = option(
         True, "let the first window grow when the displacement is too large for it", advanced=True
@@ -125,17 +133,25 @@ class ValidateSettings:
     """Plausibility of the coarse vectors; what fails is flagged and replaced."""
 
     median_threshold: float = option(
-        2.0, "threshold of the normalised median test (Westerweel & Scarano 2005)", low=0.5, high=100
+        2.0,
+        "threshold of the normalised median test (Westerweel & Scarano 2005)",
+        low=0.5,
+        high=100,
     )
     median_noise: float = option(
         0.1, "noise level of the normalised median test", unit="px", low=0, high=10, advanced=True
     )
     peak_ratio: float = option(
-        1.2, "smallest allowed quotient of the primary and the secondary correlation peak",
-        low=1, high=100,
+        1.2,
+        "smallest allowed quotient of the primary and the secondary correlation peak",
+        low=1,
+        high=100,
     )
     peak_height: float = option(
-        0.12, "smallest allowed normalised height of the correlation peak", low=0, high=1,
+        0.12,
+        "smallest allowed normalised height of the correlation peak",
+        low=0,
+        high=1,
         advanced=True,
     )
     largest: float = option(
@@ -150,17 +166,20 @@ class ValidateSettings:
 class RefineSettings:
     """The network's step."""
 
-    steps: int = option(
-        2, "refinement steps of the network", low=1, high=8
-    )
+    steps: int = option(2, "refinement steps of the network", low=1, high=8)
     precision: str = option(
         "bfloat16",
         "arithmetic of the network's convolutions; bfloat16 is quicker where the processor has it",
-        choices=("bfloat16", "float32"), advanced=True,
+        choices=("bfloat16", "float32"),
+        advanced=True,
     )
     memory: float = option(
-        2.0, "larger pairs are refined in blended tiles that need about this much memory",
-        unit="GiB", low=0.1, high=1024, advanced=True,
+        2.0,
+        "larger pairs are refined in blended tiles that need about this much memory",
+        unit="GiB",
+        low=0.1,
+        high=1024,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -250,10 +269,9 @@ def from_dict(tables: Mapping[str, Any], base: Settings | None = None) -> Settin
         names = [item.name for item in fields(known[stage])]
         for name in values:
             if name not in names:
-                raise SettingsError(
-                    f"unknown setting {stage}.{name}"
-                    f"{_nearest(f'{stage}.{name}', [f'{s}.{f.name}' for s, k in known.items() for f in fields(k)])}"
-                )
+                every = [f"{s}.{item.name}" for s, kind in known.items() for item in fields(kind)]
+                unknown = f"{stage}.{name}"
+                raise SettingsError(f"unknown setting {unknown}{_nearest(unknown, every)}")
         changed = dataclasses.replace(getattr(result, stage), **_tuples(values))
         result = dataclasses.replace(result, **{stage: changed})
     return result

@@ -187,7 +187,8 @@ def sample_nearest(
     """
     x, y = pixel_grid(height, width, displacement.device)
     x, y = x + part * displacement[:, 0], y + part * displacement[:, 1]
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    # a pixel reaches half a pixel beyond its centre
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     if fluid is not None:
         column = x.round().clamp(0, width - 1).long()
         row = y.round().clamp(0, height - 1).long()

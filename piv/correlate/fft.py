@@ -27,14 +27,14 @@ class Peaks(NamedTuple):
 
 
 def correlation_planes(
-    first: Tensor, second: Tensor, fluid: tuple[Tensor, Tensor] | None, reach: tuple[int, int]
+    first: Tensor, second: Tensor, fluid: Tensor | None, reach: tuple[int, int]
 ) -> Tensor:
     r"""Normalised linear cross-correlation of paired windows, divided by their overlap.
 
-    With :math:`a', b'` the windows less their mean and :math:`m_a, m_b` their fluid pixels,
+    With :math:`a', b'` the windows less their mean and :math:`m` their fluid pixels (1 or 0),
 
     .. math:: R(s) = \frac{\sum_x a'(x)\, b'(x + s)}{\sqrt{\sum a'^2 \sum b'^2}}
-              \frac{\sqrt{\sum m_a \sum m_b}}{\sum_x m_a(x)\, m_b(x + s)} .
+              \frac{\sum m}{\sum_x m(x)\, m(x + s)} .
 
     Without the division the plane falls off as a triangle, which pulls every peak towards zero
     (Westerweel 1997, doi:10.1088/0957-0233/8/12/002); without zero padding the windows wrap round.
@@ -43,8 +43,8 @@ def correlation_planes(
     ----------
     first, second : tensor, shape (..., h, w)
         Windows of the two frames, grey levels of any scale.
-    fluid : pair of tensors, shape (..., h, w), or None
-        1 = fluid and inside the frame, 0 = not, for each frame; None = all fluid.
+    fluid : tensor, shape (..., h, w), or None
+        1 = fluid and inside the frame, 0 = not; None = all fluid.
     reach : (int, int)
         Largest shift (rows, columns) that is looked at; at most the window less 1.
 
@@ -61,26 +61,19 @@ def correlation_planes(
     if fluid is None:
         overlap = _triangle(height, reach[0])[:, None] * _triangle(width, reach[1])
         overlap = overlap.to(first)
-        count_a = count_b = torch.tensor(float(height * width), device=first.device)
+        pixels = torch.tensor(float(height * width), device=first.device)
         a = first - first.mean(dim=(-2, -1), keepdim=True)
         b = second - second.mean(dim=(-2, -1), keepdim=True)
     else:
-        mask_a, mask_b = fluid
-        count_a, count_b = mask_a.sum((-2, -1)), mask_b.sum((-2, -1))
-        a = _centred(first, mask_a, count_a)
-        b = _centred(second, mask_b, count_b)
-        overlap = _correlate(mask_a, mask_b, shape, reach)
+        pixels = fluid.sum((-2, -1), keepdim=True).clamp(min=1)
+        a = (first - (first * fluid).sum((-2, -1), keepdim=True) / pixels) * fluid
+        b = (second - (second * fluid).sum((-2, -1), keepdim=True) / pixels) * fluid
+        overlap = _correlate(fluid, fluid, shape, reach)
     energy = (a.square().sum((-2, -1)) * b.square().sum((-2, -1))).sqrt()
     # at a small overlap there is no evidence, only amplified noise: let such peaks fade
-    pixels = (count_a * count_b).sqrt()[..., None, None]
-    overlap = overlap.clamp(min=0.25 * pixels.clamp(min=1))
+    overlap = torch.maximum(overlap, 0.25 * pixels)
     scale = torch.where(energy > 0, 1 / energy, torch.zeros_like(energy))[..., None, None]
     return _correlate(a, b, shape, reach) * scale * (pixels / overlap)
-
-
-def _centred(windows: Tensor, mask: Tensor, count: Tensor) -> Tensor:
-    mean = (windows * mask).sum((-2, -1)) / count.clamp(min=1)
-    return (windows - mean[..., None, None]) * mask
 
 
 def _triangle(size: int, reach: int) -> Tensor:

@@ -9,6 +9,7 @@ doi:10.1088/0957-0233/13/1/201).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -209,7 +210,7 @@ def _pass(
     x = torch.from_numpy(centres(columns, size[1])).to(frames.first)
     if predictor is None:
         first, second = frames.first, frames.second
-        visible = None if frames.fluid is None else (frames.fluid, frames.fluid)
+        visible = frames.fluid
         reach = (size[0] // 2, size[1] // 2)
         base = torch.zeros(2, device=first.device)[None, :, None, None]
     else:
@@ -222,26 +223,26 @@ def _pass(
     def windows(images: Tensor) -> Tensor:
         return extract(images, rows, columns, size)
 
-    peaks, contrast = _correlate(windows(first), windows(second), visible, windows, reach)
+    seen = None if visible is None else windows(visible)
+    peaks, contrast = _correlate(windows(first), windows(second), seen, reach)
     flags = peaks.flags
     lit = torch.quantile(contrast.flatten(1), 0.75, dim=1)[:, None, None]
     flags = flags | (contrast < _LEAST_CONTRAST * lit).int() * int(Flag.NO_CONTRAST)
     flags = flags | _masked(frames.fluid, y, x, flags)
-    nothing = torch.where(
-        (flags & int(Flag.MASKED | Flag.NO_CONTRAST)) != 0, torch.nan, 0.0
-    )
+    nothing = torch.where((flags & int(Flag.MASKED | Flag.NO_CONTRAST)) != 0, torch.nan, 0.0)
     u, v = peaks.u + base[:, 0] + nothing, peaks.v + base[:, 1] + nothing
     flags = validate(u, v, flags, peaks.height, peaks.ratio, limits)
     return Grid(x, y, u, v, flags, peaks.height, peaks.ratio)
 
 
-def _visible(fluid: Tensor | None, predictor: Tensor) -> tuple[Tensor, Tensor]:
-    """1 where a pixel at mid-time comes from fluid inside the frame, for each frame."""
+def _visible(fluid: Tensor | None, predictor: Tensor) -> Tensor:
+    """1 where a pixel at mid-time comes from fluid inside the frame, in both frames.
+
+    One mask for both keeps the residual of two equal windows exactly zero.
+    """
     height, width = predictor.shape[-2:]
-    return (
-        sample_nearest(fluid, predictor, -0.5, height, width),
-        sample_nearest(fluid, predictor, +0.5, height, width),
-    )
+    first = sample_nearest(fluid, predictor, -0.5, height, width)
+    return first * sample_nearest(fluid, predictor, 0.5, height, width)
 
 
 def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -260,22 +261,18 @@ def _masked(fluid: Tensor | None, y: Tensor, x: Tensor, flags: Tensor) -> Tensor
 
 
 def _correlate(
-    first: Tensor,
-    second: Tensor,
-    visible: tuple[Tensor, Tensor] | None,
-    windows: object,
-    reach: tuple[int, int],
+    first: Tensor, second: Tensor, seen: Tensor | None, reach: tuple[int, int]
 ) -> tuple[Peaks, Tensor]:
     """Peaks and contrast of all windows, (B, Ny, Nx); rows of windows at a time to save memory."""
-    size = first.shape[-1] * first.shape[-2]
-    step = max(1, _CHUNK // (size * first.shape[0] * first.shape[2]))
+    samples = first.shape[0] * first.shape[2] * first.shape[3] * first.shape[4]
+    step = max(1, _CHUNK // samples)
     pieces, contrasts = [], []
-    masks = None if visible is None else (windows(visible[0]), windows(visible[1]))  # type: ignore[operator]
     for start in range(0, first.shape[1], step):
         part = slice(start, start + step)
-        a, b = first[:, part].contiguous(), second[:, part].contiguous()
-        mask = None if masks is None else (masks[0][:, part], masks[1][:, part])
-        planes, contrast = _planes(a, b, mask, reach)
+        mask = None if seen is None else seen[:, part]
+        planes, contrast = _planes(
+            first[:, part].contiguous(), second[:, part].contiguous(), mask, reach
+        )
         pieces.append(find_peaks(planes))
         contrasts.append(contrast)
     joined = Peaks(*(torch.cat(list(parts), dim=1) for parts in zip(*pieces, strict=True)))
@@ -283,21 +280,21 @@ def _correlate(
 
 
 def _planes(
-    a: Tensor, b: Tensor, mask: tuple[Tensor, Tensor] | None, reach: tuple[int, int]
+    a: Tensor, b: Tensor, mask: Tensor | None, reach: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Planes and contrast; only the windows that are partly hidden pay for their masks."""
     planes = correlation_planes(a, b, None, reach)
     contrast = torch.minimum(a.std((-2, -1)), b.std((-2, -1)))
     if mask is None:
         return planes, contrast
-    shares = [m.mean((-2, -1)) for m in mask]
-    partly = (torch.minimum(*shares) < 1).nonzero(as_tuple=True)
+    share = mask.mean((-2, -1))
+    partly = (share < 1).nonzero(as_tuple=True)
     if len(partly[0]):
-        hidden = tuple(m[partly] for m in mask)
-        special = correlation_planes(a[partly], b[partly], (hidden[0], hidden[1]), reach)
-        enough = (torch.minimum(*shares)[partly] >= _LEAST_FLUID)[:, None, None]
+        hidden = mask[partly]
+        special = correlation_planes(a[partly], b[partly], hidden, reach)
+        enough = (share[partly] >= _LEAST_FLUID)[:, None, None]
         planes[partly] = torch.where(enough, special, torch.zeros_like(special))
-        contrast[partly] = torch.minimum(_spread(a[partly], hidden[0]), _spread(b[partly], hidden[1]))
+        contrast[partly] = torch.minimum(_spread(a[partly], hidden), _spread(b[partly], hidden))
     return planes, contrast
 
 
@@ -314,18 +311,26 @@ def _predict(grid: Grid, height: int, width: int) -> Tensor:
 
 
 def _smooth(field: Tensor) -> Tensor:
-    """Local least-squares parabola over 3 x 3 vectors.
+    """Local least-squares paraboloid over 5 x 5 vectors (Savitzky-Golay filter).
 
-    Without it the iteration amplifies wavelengths near the window's size (Schrijer & Scarano 2008,
-    doi:10.1007/s00348-008-0511-7); linear fields pass unchanged, also at the border.
+    Without it the iteration keeps or amplifies wavelengths near the window's size (Schrijer &
+    Scarano 2008, doi:10.1007/s00348-008-0511-7); linear fields pass unchanged, also at the border.
     """
-    if min(field.shape[-2:]) < 2:
-        return field
-    kernel = torch.tensor([[-1.0, 2, -1], [2, 5, 2], [-1, 2, -1]]).to(field) / 9
-    extended = extrapolate(extrapolate(field).mT).mT
+    extended = field
+    for _ in range(2):
+        extended = extrapolate(extrapolate(extended).mT).mT
     batch, components, rows, columns = extended.shape
-    out = conv2d(extended.reshape(-1, 1, rows, columns), kernel[None, None])
-    return out.reshape(batch, components, rows - 2, columns - 2)
+    kernel = _paraboloid().to(field)[None, None]
+    out = conv2d(extended.reshape(-1, 1, rows, columns), kernel)
+    return out.reshape(batch, components, rows - 4, columns - 4)
+
+
+@lru_cache(maxsize=1)
+def _paraboloid() -> Tensor:
+    """Weights (5, 5) that give a least-squares paraboloid's value in the middle."""
+    y, x = (t.ravel() for t in np.mgrid[-2.0:3, -2.0:3])
+    terms = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), axis=1)
+    return torch.from_numpy(np.linalg.pinv(terms)[0].reshape(5, 5).astype(np.float32))
 
 
 def _change(grid: Grid, previous: Grid) -> float:

@@ -68,7 +68,11 @@ class CCFCNConfig:
         known = {item.name for item in fields(cls)}
         if unknown := set(values) - known:
             raise ValueError(f"unknown network settings: {', '.join(sorted(unknown))}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**plain)
 
     @property
     def stride(self) -> int:
@@ -143,14 +147,12 @@ class CCFCN(nn.Module):
             stride = max(self.config.stride, STATISTICS_STRIDE)
             pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
             pixels = _pad_to(pixels, stride)
-            normalised = []
+            normalised: list[Tensor] = []
             for frame in (first, second):
                 padded = _pad_to(frame, stride)
                 mean, spread = local_mean_and_spread(padded, pixels)
-                if contrast is None:
-                    lit = well_lit(spread, pixels)
-                else:
-                    lit = contrast[:, len(normalised)]
+                given = None if contrast is None else contrast[:, len(normalised)]
+                lit = well_lit(spread, pixels) if given is None else given
                 floor = CONTRAST_FLOOR * lit.clamp(min=1e-6)[:, None, None, None]
                 normalised.append(((padded - mean) / (spread + floor)).clamp(-4, 12) * pixels)
             a, b = (coefficients(frame, SPLINE) for frame in normalised)
@@ -225,9 +227,9 @@ class Step(nn.Module):
         )
         self.deconvolution = Deconvolution(widths)
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
-        nn.init.zeros_(self.head.weight)  # an untrained network returns its base
-        nn.init.zeros_(self.head.bias)
+        zero(self.head)  # an untrained network returns its base
         with torch.no_grad():
+            assert self.head.bias is not None
             self.head.bias[2:] = -2.5  # about 0.08 px, a usual error
 
     def forward(
@@ -280,6 +282,7 @@ class ImagePyramid(nn.Module):
                 self.fuse.append(nn.Sequential(conv(width + measured[n], width), Residual(width)))
 
     def forward(self, x: Tensor, measured: list[Tensor]) -> list[Tensor]:
+        """Frames at 1/2 and what is measured at each level -> features of each level."""
         features = []
         for n, fuse in enumerate(self.fuse):
             if n > 0:
@@ -300,6 +303,7 @@ class Pyramid(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of each level, the finest first."""
         features = []
         for level in self.levels:
             x = level(x)
@@ -320,6 +324,7 @@ class Deconvolution(nn.Module):
         self.mix = nn.ModuleList(Residual(width) for width in widths[:-1])
 
     def forward(self, levels: list[Tensor]) -> Tensor:
+        """All levels, the finest first -> features at 1/2 of the size."""
         x = self.bottom(levels[-1])
         for n in reversed(range(len(self.up))):
             x = self.mix[n](self.up[n](x) + levels[n])
@@ -333,10 +338,10 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)  # starts as the identity
-        nn.init.zeros_(self.second.bias)
+        zero(self.second)  # starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H, W) -> the same shape."""
         return x + self.second(F.relu(self.first(F.relu(x))))
 
 
@@ -344,8 +349,15 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """A 3 x 3 convolution and its non-linearity."""
     layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, nn.ReLU())
+
+
+def zero(layer: nn.Module) -> None:
+    """Weights and bias zero, as a layer starts that is to change nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 def seen_in_both(visible: Tensor, estimate: Tensor) -> Tensor:
@@ -422,9 +434,7 @@ def _slope(x: Tensor) -> Tensor:
     return (8 * (x[..., 3:-1] - x[..., 1:-3]) - (x[..., 4:] - x[..., :-4])) / 12
 
 
-def correlation_pyramid(
-    first: Tensor, second: Tensor, radius: int, levels: int
-) -> list[Tensor]:
+def correlation_pyramid(first: Tensor, second: Tensor, radius: int, levels: int) -> list[Tensor]:
     r"""Local normalised correlation planes at 1/2, 1/4 ... of the size.
 
     .. math:: R_s = \frac{\langle I_1(x)\, I_2(x + s) \rangle}

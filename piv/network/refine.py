@@ -119,9 +119,7 @@ def _tiled(
 
     height, width = first.shape[-2:]
     side = tile_side(height, width, settings.memory)
-    tiles = [
-        (rows, columns) for rows in _spans(height, side) for columns in _spans(width, side)
-    ]
+    tiles = [(rows, columns) for rows in _spans(height, side) for columns in _spans(width, side)]
     if len(tiles) == 1:
         return run(slice(0, height), slice(0, width))
     total = torch.zeros(1, 5, height, width)
