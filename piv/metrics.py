@@ -182,50 +182,41 @@ def peak_locking(true: Float, error: Float, bins: int = 10) -> float:
 
 
 def wavelength_response(
-    measured: Float, true: Float, wavelength: float, *, axis: int = -1, border: int = 0
+    u: Float, v: Float, true_u: Float, true_v: Float, *, where: Bool | None = None, border: int = 0
 ) -> float:
-    r"""Gain of a sinusoidal displacement, by projection on the wave.
+    r"""Gain with which a sinusoidal displacement of one wavelength is followed.
 
-    .. math:: G = \left| \frac{\sum m\, e^{-i k x}}{\sum t\, e^{-i k x}} \right|,
-              \qquad k = 2 \pi / \lambda,
+    The measured field :math:`m` is projected on the true one :math:`t`, both less their mean:
 
-    over a whole number of wavelengths, both fields less their mean.
+    .. math:: G = \frac{\sum m' \cdot t'}{\sum |t'|^2} .
 
     Parameters
     ----------
-    measured, true : array, shape (H, W)
-        One component, px.
-    wavelength : float
-        px.
-    axis : int
-        Along which the displacement varies.
+    u, v, true_u, true_v : array, shape (..., H, W)
+        Measured and true displacement, px; the true one a sinusoid at any angle, plus a constant.
+    where : bool array, shape (..., H, W), optional
+        Pixels that count.
     border : int
         Width of the frame that is left out, px.
 
     Returns
     -------
     gain : float
-        1 = the wave is followed in full, 0 = not at all.
+        1 = the wave is followed in full, 0 = not at all; NaN where the true field is uniform.
 
     Raises
     ------
     InputError
-        If the shapes differ, less than one wavelength is left, or the true field has no such wave.
+        If the shapes differ, or no pixel is left.
     """
-    measured, true = np.asarray(measured, np.float64), np.asarray(true, np.float64)
-    if measured.shape != true.shape or true.ndim != 2:
-        raise InputError(f"give two fields of one shape, not {measured.shape} and {true.shape}")
-    inner = slice(border, -border or None)
-    measured, true = (np.moveaxis(a[inner, inner], axis, -1) for a in (measured, true))
-    length = round(np.floor(true.shape[-1] / wavelength) * wavelength)
-    if length < 1 or wavelength <= 2:
-        raise InputError(f"no whole wavelength of {wavelength} px (over 2 px) fits in the field")
-    wave = np.exp(-2j * np.pi * np.arange(length) / wavelength)
-    wave -= wave.mean()
-    amplitudes = [np.nanmean(a[..., :length], axis=0) @ wave for a in (measured, true)]
-    if abs(amplitudes[1]) < 1e-9 * length:
-        raise InputError(f"the true field has no wave of {wavelength} px")
-    return float(abs(amplitudes[0]) / abs(amplitudes[1]))
+    error_u, error_v, counts = _differences(u, v, true_u, true_v, where, border)
+    product = power = 0.0
+    for true, error in ((true_u, error_u), (true_v, error_v)):
+        t, m = np.asarray(true, np.float64)[counts], error[counts]
+        t = t - t.mean()
+        product += float(((m + t) * t).sum())  # the mean of m drops out, that of t is zero
+        power += float((t * t).sum())
+    return product / power if power > 1e-12 * counts.sum() else float("nan")
 
 
 def score(

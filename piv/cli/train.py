@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from piv.cli import units
+
 if TYPE_CHECKING:
     from piv.train.loop import Progress, Training
 
@@ -27,15 +29,22 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         description="Train the network by a recipe.  The folder gets a checkpoint every two "
         "minutes, the curve as table and figure, and at the end the weights with their record.",
     )
-    parser.add_argument("recipe", help="name of a recipe of the package, or a TOML file")
+    parser.add_argument(
+        "recipe", nargs="?",
+        help="name of a recipe of the package, or a TOML file; a resumed run knows its own",
+    )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, help="train for so many minutes of wall time")
-    length.add_argument("--steps", type=int, help="train for so many steps (default: the recipe's)")
+    length.add_argument(
+        "--minutes", type=units.positive, help="train for so many minutes of wall time"
+    )
+    length.add_argument(
+        "--steps", type=units.count, help="train for so many steps (default: the recipe's)"
+    )
     parser.add_argument(
-        "--threads", type=int, default=1,
+        "--threads", type=units.count, default=1,
         help="threads of the process; only with one are two runs equal bit for bit (default: 1)",
     )  # fmt: skip
     parser.add_argument(
@@ -50,11 +59,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0 trained and exported, 130 stopped and resumable."""
-    from piv.errors import SettingsError
     from piv.tuning import keep_memory
 
-    if args.threads < 1:
-        raise SettingsError(f"--threads must be at least 1, not {args.threads}")
     keep_memory()
     import torch
 
@@ -73,8 +79,7 @@ def run(args: argparse.Namespace) -> int:
         finished = training.run(report, stopped)
     if not finished:
         print(
-            f"stopped at step {training.step}; go on with: piv train {args.recipe} "
-            f"-o {args.output} --resume",
+            f"stopped at step {training.step}; go on with: piv train --resume -o {args.output}",
             file=sys.stderr,
         )
         return 130

@@ -24,11 +24,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from piv.network.ccfcn import CCFCN, CCFCNConfig
 from safetensors import SafetensorError
 from torch import Tensor
 
 from piv.errors import PIVError, WeightsError
+from piv.network.ccfcn import CCFCN, CCFCNConfig
 
 FORMAT = "ccfcn-piv-weights-1"
 
@@ -267,7 +267,7 @@ def _from_file(path: Path, device: str, changed: int, size: int) -> Model:  # no
 def _model(name: str, content: bytes, where: str, device: str) -> Model:
     tensors, record, sha256 = _parse(content, where)
     network = rebuild(tensors, record, where).eval().requires_grad_(False)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         network = network.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:

@@ -143,7 +143,7 @@ class Training:
                 self.network = CCFCN(config)
         else:
             self.network, self.history = _start(start_from, config)
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = _optimiser(self.network, recipe)
         self.data = TrainingData(
@@ -263,7 +263,9 @@ class Training:
             "endpoint_error": error,
             "validation": dict(validation) if validation else None,
         }
-        self.rows.append({k: v for k, v in row.items() if v == v})
+        self.rows.append(
+            {k: v for k, v in row.items() if not (isinstance(v, float) and math.isnan(v))}
+        )
 
     def _progress(
         self,
@@ -335,7 +337,7 @@ class Training:
     @classmethod
     def resume(
         cls,
-        recipe: TrainRecipe,
+        recipe: TrainRecipe | None,
         output: Path,
         plan: Plan | None = None,
         *,
@@ -346,8 +348,8 @@ class Training:
 
         Parameters
         ----------
-        recipe : TrainRecipe
-            Must be the one that the run was started with.
+        recipe : TrainRecipe or None
+            Must be the one that the run was started with; None = take it from the checkpoint.
         output : Path
         plan : Plan, optional
             By default the run's own.
@@ -360,7 +362,9 @@ class Training:
             If the recipe differs from the run's.
         """
         state = checkpoint.read(output / checkpoint.NAME)
-        then, now = state["recipe"], recipe.to_dict()
+        then = state["recipe"]
+        recipe = recipe or recipes.from_dict(then)
+        now = recipe.to_dict()
         if differing := [name for name in now if then.get(name) != now[name]]:
             raise SettingsError(
                 f"{output} was trained with another recipe ({', '.join(differing)} differ): "
@@ -523,7 +527,7 @@ def estimate(network: CCFCN, batch: Batch, recipe: TrainRecipe) -> tuple[Tensor,
 
 
 def open_run(
-    recipe: str | Path | TrainRecipe,
+    recipe: str | Path | TrainRecipe | None,
     output: Path,
     *,
     steps: int | None = None,
@@ -533,6 +537,19 @@ def open_run(
 ) -> Training:
     """Begin or resume the run of a folder.
 
+    Parameters
+    ----------
+    recipe : str, Path, TrainRecipe or None
+        Name, TOML file, or the recipe itself; None = that of the run to be resumed.
+    output : Path
+        The folder.
+    steps, minutes : number, optional
+        How long the run shall be, in all; by default the recipe's steps, or what a resumed run
+        was planned for.
+    start_from : str or Path, optional
+        Weights to begin with.
+    resume : bool
+
     Raises
     ------
     InputError
@@ -540,13 +557,16 @@ def open_run(
     SettingsError, WeightsError
         If the recipe or the weights cannot be used.
     """
-    if not isinstance(recipe, TrainRecipe):
+    if recipe is None and not resume:
+        raise InputError("name a recipe to train by, or resume a run")
+    if recipe is not None and not isinstance(recipe, TrainRecipe):
         recipe = recipes.load(recipe)
     given = steps is not None or minutes is not None
     if resume:
         if start_from is not None:
             raise InputError("a resumed run goes on from its own weights: leave out --start-from")
         return Training.resume(recipe, output, Plan(steps, minutes) if given else None)
+    assert recipe is not None
     if (output / checkpoint.NAME).exists():
         raise InputError(f"{output} already holds a run: resume it, or choose another folder")
     plan = Plan(steps, minutes) if given else Plan(steps=recipe.steps)

@@ -1,0 +1,266 @@
+"""Score the coarse stage and the dense field on pairs whose displacement is known.
+
+Figures are pooled over the pixels of a class; masked and unseeded pixels and an 8-px border are
+left out.  The coarse field is scored at every pixel, by the interpolation that starts the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from piv import metrics
+from piv.errors import InputError, SettingsError
+from piv.metrics import BORDER
+from piv.network.ccfcn import CCFCN
+from piv.network.refine import at_every_pixel, refine
+from piv.network.weights import Model
+from piv.pipeline import analyse
+from piv.settings import Settings
+from piv.types import Bool, Float, TruePair
+
+COARSE, LEAST_SQUARES, DENSE = "coarse", "least squares", "dense"
+POOLED, MEAN = "all classes pooled", "geometric mean"
+_STRIDE = 5  # every n-th pixel that counts enters the figures over all classes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Figures of one method on one class."""
+
+    kind: str
+    method: str
+    pairs: int
+    figures: Mapping[str, float]
+
+
+class Sweep(NamedTuple):
+    """One pair of a sweep: what was varied, and what came out."""
+
+    method: str
+    varied: float
+    result: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that one scoring gives.
+
+    Parameters
+    ----------
+    rows : list of Row
+        Per class and method; at the end over all classes.
+    bias : list of Sweep
+        Pairs of uniform displacement: displacement of a component (px) -> its bias (px).
+    response : list of Sweep
+        Pairs of sinusoidal displacement: wavelength (px) -> gain.
+    reliability : list of (float, float)
+        Dense field: mean stated uncertainty (px) of twenty classes of equal number -> the
+        68.3 % point of their absolute errors (px).
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    bias: list[Sweep] = field(default_factory=list)
+    response: list[Sweep] = field(default_factory=list)
+    reliability: list[tuple[float, float]] = field(default_factory=list)
+
+
+class _Estimate(NamedTuple):
+    u: Float
+    v: Float
+    uncertainty_u: Float | None = None
+    uncertainty_v: Float | None = None
+
+
+@dataclass(slots=True)
+class _Stack:
+    """Measured and true fields of one method, collected pair by pair."""
+
+    estimates: list[_Estimate] = field(default_factory=list)
+    truths: list[TruePair] = field(default_factory=list)
+
+    def figures(self) -> dict[str, float]:
+        stated = self.estimates[0].uncertainty_u is not None
+        return dict(
+            metrics.score(
+                self._stack("u"),
+                self._stack("v"),
+                np.stack([true.u for true in self.truths]),
+                np.stack([true.v for true in self.truths]),
+                uncertainty_u=self._stack("uncertainty_u") if stated else None,
+                uncertainty_v=self._stack("uncertainty_v") if stated else None,
+                where=np.stack([counts(true) for true in self.truths]),
+            )
+        )
+
+    def sample(self) -> dict[str, Float]:
+        """Every n-th pixel that counts, as flat arrays."""
+        where = metrics.counting(
+            self._stack("u"), where=np.stack([counts(t) for t in self.truths]), border=BORDER
+        )
+        arrays = {name: self._stack(name) for name in ("u", "v")}
+        if self.estimates[0].uncertainty_u is not None:
+            arrays |= {name: self._stack(name) for name in ("uncertainty_u", "uncertainty_v")}
+        arrays["true_u"] = np.stack([true.u for true in self.truths])
+        arrays["true_v"] = np.stack([true.v for true in self.truths])
+        return {name: array[where][::_STRIDE] for name, array in arrays.items()}
+
+    def _stack(self, name: str) -> Float:
+        return np.stack([getattr(estimate, name) for estimate in self.estimates])
+
+
+def counts(true: TruePair) -> Bool:
+    """True where a pixel is scored: seeded and not masked."""
+    where = np.ones(true.u.shape, dtype=bool) if true.seeded is None else true.seeded.copy()
+    if true.pair.mask is not None:
+        where &= ~true.pair.mask
+    return where
+
+
+def least_squares_alone(model: Model) -> Model:
+    """The same loop without anything learned: an untrained network returns its base."""
+    network = CCFCN(model.network.config).eval().requires_grad_(False)
+    return dataclasses.replace(model, name=LEAST_SQUARES, network=network)
+
+
+def evaluate(
+    classes: Mapping[str, Iterable[TruePair]],
+    settings: Settings,
+    model: Model | None,
+    *,
+    ablation: bool = False,
+    progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Score the coarse stage, and with a model the dense field.
+
+    Parameters
+    ----------
+    classes : mapping of class to pairs
+        Pairs of one class have one shape.
+    settings : Settings
+    model : Model or None
+    ablation : bool
+        Also score the least-squares base alone, iterated as often as the network.
+    progress : callable
+        Called after every pair.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        If the pairs of a class differ in shape, or leave nothing to score.
+    SettingsError
+        If the settings name a region: truth belongs to whole frames.
+    """
+    if settings.preprocess.region:
+        raise SettingsError("preprocess.region cannot be used when scoring: leave it out")
+    result = Evaluation()
+    samples: dict[str, list[dict[str, Float]]] = {}
+    for kind, pairs in classes.items():
+        stacks: dict[str, _Stack] = {}
+        for true in pairs:
+            for method, estimate in _estimates(true, settings, model, ablation).items():
+                stack = stacks.setdefault(method, _Stack())
+                if stack.truths and stack.truths[0].u.shape != true.u.shape:
+                    raise InputError(f"the pairs of class {kind} differ in shape")
+                stack.estimates.append(estimate)
+                stack.truths.append(true)
+                _sweeps(result, method, true, estimate)
+            progress()
+        for method, stack in stacks.items():
+            figures = stack.figures()
+            gains = [
+                point.result
+                for point in result.response
+                if kind == "sine" and point.method == method
+            ]
+            if gains:
+                figures["wavelength_response"] = float(np.mean(gains))
+            result.rows.append(Row(kind, method, len(stack.truths), figures))
+            samples.setdefault(method, []).append(stack.sample())
+    if len(classes) > 1:
+        result.rows.extend(_over_classes(result.rows, samples))
+    if DENSE in samples:
+        result.reliability.extend(_reliability(samples[DENSE]))
+    return result
+
+
+def _estimates(
+    true: TruePair, settings: Settings, model: Model | None, ablation: bool
+) -> dict[str, _Estimate]:
+    analysis = analyse(true.pair, settings=settings, model=model)
+    u, v = at_every_pixel(analysis.coarse, true.pair.shape)
+    found = {COARSE: _Estimate(u, v)}
+    if model is not None and ablation:
+        bare = refine(true.pair, analysis.coarse, least_squares_alone(model), settings.refine)
+        found[LEAST_SQUARES] = _Estimate(bare.u, bare.v)
+    if analysis.dense is not None:
+        dense = analysis.dense
+        found[DENSE] = _Estimate(dense.u, dense.v, dense.uncertainty_u, dense.uncertainty_v)
+    return found
+
+
+def _sweeps(result: Evaluation, method: str, true: TruePair, estimate: _Estimate) -> None:
+    """Add what a pair of uniform or of sinusoidal displacement tells."""
+    where = counts(true)
+    if np.ptp(true.u[where]) == 0 and np.ptp(true.v[where]) == 0:
+        e = metrics.errors(estimate.u, estimate.v, true.u, true.v, where=where, border=BORDER)
+        for component, bias in zip((true.u, true.v), metrics.bias(e), strict=True):
+            result.bias.append(Sweep(method, float(component[where][0]), bias))
+    wavelength = _find(true.recipe, "wavelength")
+    if true.kind == "sine" and wavelength is not None:
+        gain = metrics.wavelength_response(
+            estimate.u, estimate.v, true.u, true.v, where=where, border=BORDER
+        )
+        result.response.append(Sweep(method, wavelength, gain))
+
+
+def _find(record: Mapping[str, Any], name: str) -> float | None:
+    """A number in a nested record."""
+    for key, value in record.items():
+        if key == name and isinstance(value, (int, float)):
+            return float(value)
+        if isinstance(value, Mapping) and (found := _find(value, name)) is not None:
+            return found
+    return None
+
+
+def _over_classes(rows: list[Row], samples: dict[str, list[dict[str, Float]]]) -> list[Row]:
+    means, pooled = [], []
+    for method, parts in samples.items():
+        mine = [row for row in rows if row.method == method]
+        number = sum(row.pairs for row in mine)
+        mean = {
+            name: math.exp(float(np.mean(np.log([row.figures[name] for row in mine]))))
+            for name in ("mean_endpoint_error", "vector_rms")
+        }
+        means.append(Row(MEAN, method, number, mean))
+        joined = {name: np.concatenate([part[name] for part in parts])[None] for name in parts[0]}
+        figures = metrics.score(
+            joined["u"],
+            joined["v"],
+            joined["true_u"],
+            joined["true_v"],
+            uncertainty_u=joined.get("uncertainty_u"),
+            uncertainty_v=joined.get("uncertainty_v"),
+            border=0,
+        )
+        pooled.append(Row(POOLED, method, number, figures))
+    return means + pooled
+
+
+def _reliability(parts: list[dict[str, Float]], bins: int = 20) -> list[tuple[float, float]]:
+    stated = np.concatenate([p[f"uncertainty_{c}"] for p in parts for c in "uv"])
+    error = np.abs(np.concatenate([p[c] - p[f"true_{c}"] for p in parts for c in "uv"]))
+    groups = np.array_split(np.argsort(stated, kind="stable"), bins)
+    return [
+        (float(stated[g].mean()), float(np.quantile(error[g], 0.683))) for g in groups if g.size
+    ]
