@@ -38,7 +38,7 @@ def on_grid(flow: Flow, shape: tuple[int, int], device: str = "cpu") -> Tensor:
         )
     fast = getattr(flow, "on_grid", None)
     if fast is not None:
-        grid: Tensor = fast(shape)
+        grid: Tensor = fast(shape, device)
         return grid
     u, v = flow(*axes(shape, device))
     return torch.stack((u.expand(shape), v.expand(shape)))

@@ -47,9 +47,8 @@ class Periodic:
         value = (near * weight).sum(1)
         return value[:, 0].reshape(shape), value[:, 1].reshape(shape)
 
-    def on_grid(self, shape: tuple[int, int]) -> Tensor:
+    def on_grid(self, shape: tuple[int, int], device: str) -> Tensor:
         """The field at every pixel, shape (2, H, W): two products with spline matrices."""
-        device = self.coefficients.device
         _, rows, columns = self.coefficients.shape
         in_y = _matrix(shape[0], rows, self.spacing, self.origin[0], device)
         in_x = _matrix(shape[1], columns, self.spacing, self.origin[1], device)
@@ -75,7 +74,7 @@ def _support(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return index, weights
 
 
-def _matrix(pixels: int, size: int, spacing: float, origin: float, device: torch.device) -> Tensor:
+def _matrix(pixels: int, size: int, spacing: float, origin: float, device: str) -> Tensor:
     """Spline weights from ``size`` periodic grid points to ``pixels`` pixels."""
     position = (torch.arange(pixels, dtype=torch.float32, device=device) - origin) / spacing
     index, weights = _support(position, size)

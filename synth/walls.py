@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def wall(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
         plus = rng.uniform(0.2, 0.9) * extent / wall_unit
         top = math.log1p(0.4 * plus) / 0.4 + 7.8
         flow = flows.turbulent_layer(origin, speed / top, wall_unit, abs(speed), angle)
-        flow = damped(rough(rng, frame, flow, rng.uniform(0, 0.06), 50.0), body, 12.0)
+        flow = Damped(rough(rng, frame, flow, rng.uniform(0, 0.06), 50.0), body, 12.0)
         record["wall_unit"] = wall_unit
     else:
         half = rng.uniform(0.25, 0.6) * extent
@@ -133,7 +134,7 @@ def separated(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn
     sizes = [float(r) for r in cores] * 2
     flow: Flow = flows.Sum(((1.0, layer), (1.0, flows.lamb_oseen(centres, turns, sizes))))
     near = log_uniform(rng, 4, 12)
-    flow = damped(rough(rng, frame, flow, rng.uniform(0, 0.05), 40.0), body, near)
+    flow = Damped(rough(rng, frame, flow, rng.uniform(0, 0.05), 40.0), body, near)
     flip = bool(rng.integers(2))
     record = {"edge": list(corner), "step": step, "layer": thin, "vortices": number, "flip": flip}
     if flip:
@@ -160,7 +161,7 @@ def wake(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     record |= {"spacing": spacing, "circulation": strength, "phase": phase, "angle": turned_by}
     layer = log_uniform(rng, 3, 10)
     record["layer"] = layer
-    flow = damped(flow, body, layer)
+    flow = Damped(flow, body, layer)
     flip = bool(rng.integers(2))
     record["flip"] = flip
     if flip:
@@ -212,26 +213,53 @@ def turned(flow: Flow, centre: flows.Point, angle: float) -> Flow:
     return result
 
 
-def damped(flow: Flow, body: shapes.Shape, length: float) -> Flow:
-    r"""No slip: times :math:`1 - e^{-(n/l)^2}` of the distance n to the body, zero inside."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Damped:
+    r"""No slip: a flow times :math:`1 - e^{-(n/l)^2}`, n the distance to the body, 0 inside."""
 
-    def result(y: Tensor, x: Tensor) -> Displacement:
-        n = body.distance(y, x).clamp_min(0)
-        factor = -torch.expm1(-((n / length) ** 2))
-        u, v = flow(y, x)
+    flow: Flow
+    body: shapes.Shape
+    length: float
+
+    def _factor(self, y: Tensor, x: Tensor) -> Tensor:
+        n = self.body.distance(y, x).clamp_min(0)
+        return -torch.expm1(-((n / self.length) ** 2))
+
+    def __call__(self, y: Tensor, x: Tensor) -> Displacement:
+        """Displacement at points."""
+        factor = self._factor(y, x)
+        u, v = self.flow(y, x)
         return factor * u, factor * v
 
-    return result
+    def on_grid(self, shape: tuple[int, int], device: str) -> Tensor:
+        """Displacement at every pixel, (2, H, W)."""
+        return self._factor(*flows.axes(shape, device)) * flows.on_grid(self.flow, shape, device)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Mirrored:
+    """A flow with left and right of an image exchanged."""
+
+    flow: Flow
+    width: int
+
+    def __call__(self, y: Tensor, x: Tensor) -> Displacement:
+        """Displacement at points."""
+        u, v = self.flow(y, self.width - 1 - x)
+        return -u, v
+
+    def on_grid(self, shape: tuple[int, int], device: str) -> Tensor:
+        """Displacement at every pixel, (2, H, W)."""
+        if shape[1] != self.width:
+            u, v = self(*flows.axes(shape, device))
+            return torch.stack((u, v))
+        u, v = flows.on_grid(self.flow, shape, device).flip(-1)
+        return torch.stack((-u, v))
 
 
 def _mirrored(flow: Flow, body: shapes.Shape, width: int) -> tuple[Flow, shapes.Shape]:
-    """Left and right exchanged."""
-
-    def result(y: Tensor, x: Tensor) -> Displacement:
-        u, v = flow(y, width - 1 - x)
-        return -u, v
-
+    """Flow and body with left and right exchanged."""
     flipped = shapes.Shape(
         lambda y, x: body.distance(y, width - 1 - x), {"kind": "mirrored", "of": body.record}
     )
-    return result, flipped
+    return Mirrored(flow, width), flipped
