@@ -1,6 +1,6 @@
 """Accuracy beside other programs, on the same images from the project's generator.
 
-python accuracy.py                        # split test, both sources, results/accuracy.md
+python accuracy.py                        # split test, results/accuracy.md
 python accuracy.py --split validation --pairs 4 --class turbulence vortex
 """
 
@@ -31,9 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--split", choices=["validation", "test"], default="test")
     parser.add_argument("--pairs", type=int, default=12, help="of each class")
-    parser.add_argument(
-        "--source", nargs="+", default=["synth:standard-kinematic", "synth:evaluation"]
-    )
+    parser.add_argument("--source", nargs="+", default=["synth:evaluation"])
     parser.add_argument("--class", dest="kinds", nargs="*", default=[], help="default: all")
     parser.add_argument("--model", default="default", help="name or file of the weights, or none")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
