@@ -148,7 +148,7 @@ class ValidateSettings:
         high=100,
     )
     peak_height: float = option(
-        0.12,
+        0.2,
         "smallest allowed normalised height of the correlation peak",
         low=0,
         high=1,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad
 
 from piv.filters import gaussian
 from piv.settings import ValidateSettings
@@ -50,7 +50,22 @@ def validate(
         threshold=settings.median_threshold,
         noise=settings.median_noise,
     )
-    return flags | outlier.int() * int(Flag.MEDIAN_OUTLIER)
+    flags = flags | outlier.int() * int(Flag.MEDIAN_OUTLIER)
+    return flags | _stray(flags).int() * int(Flag.MEDIAN_OUTLIER)
+
+
+def _stray(flags: Tensor) -> Tensor:
+    """True where at most one neighbour is usable and most of the others were rejected.
+
+    Noise now and then looks like a displacement; with no neighbours the median cannot tell.
+    """
+    alive = (flags & int(Flag.MASKED)) == 0
+    usable = (flags & REJECTED) == 0
+    kinds = torch.stack((usable, alive & ~usable)).to(torch.float32)
+    kernel = torch.ones(1, 1, 3, 3, device=flags.device)
+    kernel[..., 1, 1] = 0
+    around = conv2d(kinds.flatten(0, 1)[:, None], kernel, padding=1).view_as(kinds)
+    return usable & (around[0] <= 1) & (around[1] >= 2)
 
 
 def normalised_median_test(

@@ -1,0 +1,240 @@
+"""What the network promises whatever its weights, and what its measured parts measure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pairs import uniform_pair
+from scipy import ndimage
+
+from piv.correlate import coarse_field
+from piv.network import ccfcn
+from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.refine import refine, tile_side
+from piv.network.weights import Model
+from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
+from piv.types import Flag, ImagePair, VectorField
+
+SMALL = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4))
+
+
+def network(config: CCFCNConfig = SMALL, *, trained: bool = True) -> CCFCN:
+    """Random weights; ``trained``: also where an untrained network has zeros."""
+    torch.manual_seed(0)
+    net = CCFCN(config).eval().requires_grad_(False)
+    if trained:
+        for name, parameter in net.named_parameters():
+            if "head" in name or "second" in name:
+                parameter += 0.03 * torch.randn_like(parameter)
+    return net
+
+
+def model(**options: Any) -> Model:
+    return Model("random", "", {}, network(**options), interval_68=1.0, interval_95=2.0)
+
+
+def tensors(pair: ImagePair) -> tuple[torch.Tensor, torch.Tensor]:
+    first, second = (
+        torch.from_numpy(f.astype(np.float32))[None, None] for f in (pair.first, pair.second)
+    )
+    return first, second
+
+
+def coarse(pair: ImagePair) -> VectorField:
+    return coarse_field(pair, CorrelateSettings(repeats=1), ValidateSettings())
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (64, 130), (101, 38)])
+def test_any_size_from_32_px(shape: tuple[int, int]) -> None:
+    first, second = tensors(uniform_pair(shape, 1.5, -0.5))
+    results = network()(first, second, torch.zeros(1, 2, *shape), steps=3)
+    assert len(results) == 3
+    for result in results:
+        assert result.displacement.shape == (1, 2, *shape)
+        assert result.log_scale.shape == (1, 2, *shape)
+        assert torch.isfinite(result.displacement).all()
+
+
+def test_an_untrained_network_returns_its_least_squares_base() -> None:
+    pair = uniform_pair((96, 128), 1.5, -0.5)
+    start = torch.zeros(1, 2, 96, 128)
+    start[:, 0], start[:, 1] = 1.2, -0.3
+    result = network(trained=False)(*tensors(pair), start)[-1]
+    np.testing.assert_array_equal(result.displacement, result.base)
+    inner = result.displacement[0, :, 16:-16, 16:-16].mean((-2, -1))
+    np.testing.assert_allclose(inner, [1.5, -0.5], atol=0.02)
+
+
+def test_the_steps_feed_each_other() -> None:
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    start = torch.zeros(1, 2, 64, 96)
+    one, two = network()(first, second, start, steps=2)
+    assert not torch.equal(one.displacement, two.displacement)
+    np.testing.assert_array_equal(
+        network()(first, second, start, steps=1)[0].displacement, one.displacement
+    )
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(16.0, 0.0), (0.01, 0.0), (1.0, 500.0)])
+def test_grey_scale_comes_from_the_images(gain: float, offset: float) -> None:
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5, noise=0.02))
+    start = torch.zeros(1, 2, 64, 96)
+    plain = network()(first, second, start)[-1]
+    scaled = network()(gain * first + offset, gain * second + offset, start)[-1]
+    np.testing.assert_allclose(scaled.displacement, plain.displacement, atol=2e-3)
+
+
+def test_what_lies_under_the_mask_does_not_matter() -> None:
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    fluid = torch.ones(1, 1, 64, 96, dtype=torch.bool)
+    fluid[..., 20:40, 30:60] = False
+    start = torch.full((1, 2, 64, 96), 0.5)
+    results = []
+    for level in (0.0, 100.0):
+        frames = [torch.where(fluid, frame, level) for frame in (first, second)]
+        results.append(network()(*frames, start, fluid)[-1].displacement)
+    seen = fluid[0, 0]
+    np.testing.assert_allclose(results[1][0][:, seen], results[0][0][:, seen], atol=1e-3)
+
+
+def test_a_uniform_motion_does_not_enter_the_velocity_pyramid_but_by_its_phase() -> None:
+    generator = torch.Generator().manual_seed(0)
+    field = torch.randn(1, 2, 32, 48, generator=generator)
+    np.testing.assert_allclose(
+        ccfcn.velocity_features(field + 4.0), ccfcn.velocity_features(field), atol=1e-4
+    )
+
+
+def test_no_velocity_pyramid_is_a_network_too() -> None:
+    config = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=())
+    net = network(config)
+    assert net.first_step.velocity_pyramid is None
+    first, second = tensors(uniform_pair((40, 56), 1, 0))
+    assert net(first, second, torch.zeros(1, 2, 40, 56))[-1].displacement.shape == (1, 2, 40, 56)
+
+
+def test_config_survives_plain_data_and_refuses_nonsense() -> None:
+    plain = {"image_widths": [8, 12, 16], "velocity_widths": [4, 4, 4]}
+    assert CCFCNConfig.from_dict(plain) == SMALL
+    with pytest.raises(ValueError, match="unknown network settings: depth"):
+        CCFCNConfig.from_dict({"depth": 3})
+    with pytest.raises(ValueError, match="differ in depth"):
+        CCFCNConfig(image_widths=(8, 16), velocity_widths=(4,))
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+def noise_image(shape: tuple[int, int], seed: int = 0) -> torch.Tensor:
+    image = np.random.default_rng(seed).normal(size=shape)
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    return torch.from_numpy((smooth / smooth.std()).astype(np.float32))[None, None]
+
+
+@pytest.mark.parametrize(("u", "v"), [(0, 0), (1, -2), (-2, 1)])
+def test_the_plane_of_the_true_shift_is_the_highest(u: int, v: int) -> None:
+    first = noise_image((64, 96))
+    second = torch.roll(first, (v, u), dims=(-2, -1))
+    planes = ccfcn.correlation_pyramid(first, second, radius=2, levels=3)
+    assert [tuple(p.shape) for p in planes] == [(1, 25, 32, 48), (1, 25, 16, 24), (1, 25, 8, 12)]
+    mean = planes[0].mean((0, 2, 3)).reshape(5, 5)
+    row, column = divmod(int(mean.argmax()), 5)
+    assert (column - 2, row - 2) == (u, v)
+
+
+def test_least_squares_finds_small_displacements() -> None:
+    image = noise_image((96, 128))[0, 0].numpy()
+    moved = [ndimage.shift(image, (s * -0.2, s * 0.3), order=5, mode="mirror") for s in (-0.5, 0.5)]
+    frames = [torch.from_numpy(m.astype(np.float32))[None, None] for m in moved]
+    squares = ccfcn.least_squares(frames[0], frames[1], (3.0, 6.0, 12.0))
+    assert squares.values.shape == (1, 6, 48, 64)
+    inner = squares.values[0, :, 8:-8, 8:-8].mean((-2, -1)).reshape(3, 2)
+    np.testing.assert_allclose(inner, [[0.3, -0.2]] * 3, atol=0.03)
+
+
+def test_match_tells_particles_from_noise() -> None:
+    first, other = noise_image((64, 96)), noise_image((64, 96), seed=1)
+    assert ccfcn.local_match(first, first).mean() > 0.95
+    assert ccfcn.local_match(first, other).mean().abs() < 0.05
+
+
+def test_contrast_is_that_of_the_well_lit_part() -> None:
+    image = 30 * noise_image((128, 192))
+    dark = image.clone()
+    dark[..., 96:] *= 0.01
+    whole = ccfcn.well_lit_contrast(image, image, None)
+    np.testing.assert_allclose(ccfcn.well_lit_contrast(dark, dark, None), whole, rtol=0.2)
+    assert whole.shape == (1, 2)
+
+
+# ---------------------------------------------------------------- the stage
+
+
+def test_a_vector_and_an_uncertainty_at_every_pixel() -> None:
+    pair = uniform_pair((90, 131), 2.4, -1.1)
+    field = refine(pair, coarse(pair), model(), RefineSettings())
+    assert field.shape == pair.shape
+    for values in (field.u, field.v, field.uncertainty_u, field.uncertainty_v):
+        assert values is not None
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+    assert (np.asarray(field.uncertainty_u) > 0).all()
+    np.testing.assert_array_equal(field.x, np.arange(131))
+    np.testing.assert_array_equal(field.y, np.arange(90))
+
+
+def test_masked_pixels_are_nan_and_flagged_and_nothing_else_is() -> None:
+    mask = np.zeros((90, 131), dtype=bool)
+    mask[30:60, 40:90] = True
+    pair = uniform_pair((90, 131), 2.4, -1.1, mask=mask)
+    field = refine(pair, coarse(pair), model(), RefineSettings())
+    for values in (field.u, field.v, field.uncertainty_u, field.uncertainty_v):
+        assert values is not None
+        np.testing.assert_array_equal(np.isnan(values), mask)
+    np.testing.assert_array_equal((field.flags & Flag.MASKED) != 0, mask)
+
+
+def test_without_particles_it_is_the_coarse_field_and_says_so(rng: np.random.Generator) -> None:
+    pair = uniform_pair((128, 192), 2.4, -1.1)
+    frames = [
+        frame.astype(np.float64) + rng.normal(0, 2, frame.shape)
+        for frame in (pair.first, pair.second)
+    ]
+    for frame in frames:
+        frame[:, 96:] = rng.normal(20, 2, (128, 96))  # camera noise only
+    pair = ImagePair(*frames)
+    start = coarse(pair)
+    field = refine(pair, start, model(), RefineSettings())
+    fallback = (field.flags & Flag.FALLBACK) != 0
+    assert fallback[:, 130:].mean() > 0.95
+    assert fallback[:, :80].mean() < 0.01
+    assert np.isfinite(field.u).all()
+    np.testing.assert_allclose(field.u[:, 150:][fallback[:, 150:]], 2.4, atol=0.5)
+    assert np.asarray(field.uncertainty_u)[fallback].min() > 0.2
+
+
+def test_the_same_pair_gives_the_same_numbers() -> None:
+    pair = uniform_pair((64, 96), 2.4, -1.1)
+    one, two = (refine(pair, coarse(pair), model(), RefineSettings()) for _ in range(2))
+    np.testing.assert_array_equal(one.u, two.u)
+    np.testing.assert_array_equal(one.uncertainty_v, two.uncertainty_v)
+
+
+def test_tiles_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = uniform_pair((420, 300), 2.4, -1.1, density=0.03)
+    start, weights = coarse(pair), model()
+    precise = RefineSettings(precision="float32")
+    whole = refine(pair, start, weights, precise)
+    monkeypatch.setattr("piv.network.refine.tile_side", lambda *_: 256)
+    tiles = refine(pair, start, weights, precise)
+    assert np.abs(tiles.u - whole.u).max() < 5e-3
+    assert np.abs(np.asarray(tiles.uncertainty_u) - np.asarray(whole.uncertainty_u)).max() < 5e-3
+
+
+def test_the_memory_limit_sets_the_tiles() -> None:
+    assert tile_side(500, 700, 2.0) == 700
+    assert 256 <= tile_side(5000, 5000, 1.0) < 2000
+    assert tile_side(5000, 5000, 0.1) < tile_side(5000, 5000, 1.0)
