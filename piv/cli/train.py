@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from piv.cli import units
 
 if TYPE_CHECKING:
     from piv.train.loop import Progress, Training
+    from piv.train.processes import Gang
 
 LINE_SECONDS = 30.0  # between two lines where the output is not a terminal
 WEIGHTS = "weights.safetensors"
@@ -48,6 +50,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="threads of the process; only with one are two runs equal bit for bit (default: 1)",
     )  # fmt: skip
     parser.add_argument(
+        "--processes", type=units.count, default=1, metavar="N",
+        help="processes that train together, each with `batch` crops of its own (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint-every", type=units.seconds, default=120.0, metavar="TIME",
+        help="wall time between two checkpoints (default: 120s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--start-from", metavar="NAME|FILE", help="weights to begin with instead of random ones"
     )
     parser.add_argument(
@@ -65,18 +75,24 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from piv.train.loop import open_run
+    from piv.train.processes import Gang, others
 
     torch.set_num_threads(args.threads)
-    training = open_run(
-        args.recipe,
-        args.output,
-        steps=args.steps,
-        minutes=args.minutes,
-        start_from=args.start_from,
-        resume=args.resume,
-    )
-    with _stop_on_signals() as stopped, _reporter() as report:
-        finished = training.run(report, stopped)
+    options = {
+        "recipe": args.recipe,
+        "output": args.output,
+        "steps": args.steps,
+        "minutes": args.minutes,
+        "start_from": args.start_from,
+        "resume": args.resume,
+    }
+    training = open_run(**options, gang=Gang(0, args.processes))
+    with (
+        others(args.processes, partial(_follow, options), args.threads),
+        _stop_on_signals() as stopped,
+        _reporter() as report,
+    ):
+        finished = training.run(report, stopped, checkpoint_seconds=args.checkpoint_every)
     if not finished:
         print(
             f"stopped at step {training.step}; go on with: piv train --resume -o {args.output}",
@@ -85,6 +101,15 @@ def run(args: argparse.Namespace) -> int:
         return 130
     _export(training, args.output, args.name or args.output.resolve().name)
     return 0
+
+
+def _follow(options: dict[str, Any], gang: Gang) -> None:
+    """What every process but the first does."""
+    from piv.train.loop import open_run
+
+    training = open_run(**options, gang=gang)
+    gang.meet()
+    training.follow()
 
 
 def _export(training: Training, folder: Path, name: str) -> None:

@@ -27,6 +27,7 @@ from piv.train import recipe as recipes
 from piv.train.calibration import calibrate_uncertainty
 from piv.train.data import Batch, CoarseStart, TrainingData, held_out
 from piv.train.loss import mean_endpoint, refinement_loss
+from piv.train.processes import Gang
 from piv.train.provenance import code_version
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source, open_source
@@ -87,11 +88,13 @@ class _Clock:
     _wall: float = field(default_factory=time.perf_counter)
     _core: float = field(default_factory=time.process_time)
 
-    def tick(self) -> None:
+    def tick(self) -> float:
+        """Add the wall time since the last tick; returns this process's core time since then."""
         wall, core = time.perf_counter(), time.process_time()
+        spent = core - self._core
         self.wall += wall - self._wall
-        self.core += core - self._core
         self._wall, self._core = wall, core
+        return spent
 
 
 def _nothing(progress: Progress) -> None:
@@ -113,6 +116,8 @@ class Training:
         Weights to begin with, by name or file.
     coarse_start : callable, optional
         Stands in for :func:`piv.pipeline.coarse_start`.
+    gang : Gang, optional
+        The processes that train together; by default this one alone.
 
     Raises
     ------
@@ -129,8 +134,10 @@ class Training:
         source: Source | None = None,
         start_from: str | Path | None = None,
         coarse_start: CoarseStart | None = None,
+        gang: Gang | None = None,
     ) -> None:
         self.recipe = recipe
+        self.gang = gang or Gang()
         self.output = output
         self.plan = plan
         self.source = open_source(recipe.source) if source is None else source
@@ -146,9 +153,7 @@ class Training:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = _optimiser(self.network, recipe)
-        self.data = TrainingData(
-            self.source, recipe, stage=len(self.history), coarse_start=coarse_start
-        )
+        self.data = self._data()
         self.step = 0
         self.rows: list[dict[str, Any]] = []
         self._window: list[tuple[float, float]] = []
@@ -156,12 +161,24 @@ class Training:
         self._bad = 0
         self._validation: dict[str, Batch] | None = None
 
+    def _data(self) -> TrainingData:
+        return TrainingData(
+            self.source,
+            self.recipe,
+            stage=len(self.history),
+            rank=self.gang.rank,
+            processes=self.gang.size,
+            coarse_start=self._coarse_start,
+        )
+
     # ------------------------------------------------------------------ running
 
     def run(
         self,
         report: Callable[[Progress], None] = _nothing,
         should_stop: Callable[[], bool] = lambda: False,
+        *,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> bool:
         """Train until the plan is fulfilled or ``should_stop()`` is true between two steps.
 
@@ -171,6 +188,8 @@ class Training:
             Gets a :class:`Progress` after every step.
         should_stop : callable
             Asked after every step.
+        checkpoint_seconds : float
+            Wall time between two checkpoints.
 
         Returns
         -------
@@ -181,24 +200,34 @@ class Training:
         saved = validated = began = self._clock.wall
         first_step = self.step
         while (done := self.plan.progress(self.step, self._clock.wall)) < 1.0:
+            self.gang.decide(done, True)
             loss, error = self._one_step(done)
-            self._clock.tick()
             now = self._clock.wall
             validation = None
             if now - validated > VALIDATION_SECONDS:
                 validation = self.validate()
-                self._clock.tick()
+                self._clock.core += self._clock.tick()
                 validated = self._clock.wall
-            if now - saved > CHECKPOINT_SECONDS:
+            if now - saved >= checkpoint_seconds:
                 self.save()
                 saved = now
             report(self._progress(loss, error, self.step - first_step, began, validation))
             if should_stop():
+                self.gang.decide(1.0, False)
                 self.save()
                 return False
+        self.gang.decide(1.0, False)
         report(self._progress(math.nan, math.nan, self.step - first_step, began, self.validate()))
         self.save()
         return True
+
+    def follow(self) -> None:
+        """Take the steps that rank 0 decides upon, and nothing else."""
+        while True:
+            done, go_on = self.gang.decide(0.0, False)
+            if not go_on:
+                return
+            self._one_step(done)
 
     def _one_step(self, done: float) -> tuple[float, float]:
         """One optimiser step; returns the loss and the end-point error of its last refinement."""
@@ -227,6 +256,12 @@ class Training:
             largest=recipe.largest_error,
         )
         loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            where = batch.seeded & batch.fluid
+            error = mean_endpoint(estimates[-1].displacement, batch.truth, where)
+        core = self._clock.tick()
+        figures = self.gang.share(self.network, [float(loss.detach()), float(error), core])
+        self._clock.core += figures.pop() * self.gang.size
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         if bool(torch.isfinite(norm)):
             self.optimiser.step()
@@ -239,15 +274,11 @@ class Training:
                     f"the training diverged at step {self.step}: lower learning_rate in the recipe"
                 )
         _follow(self.average, self.network, min(recipe.average, (1 + self.step) / (10 + self.step)))
-        with torch.no_grad():
-            where = batch.seeded & batch.fluid
-            error = float(mean_endpoint(estimates[-1].displacement, batch.truth, where))
         self.step += 1
-        figures = float(loss.detach()), error
-        self._window.append(figures)
+        self._window.append((figures[0], figures[1]))
         if len(self._window) >= ROW_STEPS:
             self._close_row(rate)
-        return figures
+        return figures[0], figures[1]
 
     def _close_row(self, rate: float, validation: Mapping[str, float] | None = None) -> None:
         if self._window:
@@ -286,7 +317,7 @@ class Training:
             done=done,
             loss=loss,
             endpoint_error=error,
-            crops_per_second=steps * self.recipe.batch / seconds,
+            crops_per_second=steps * self.recipe.batch * self.gang.size / seconds,
             seconds_left=left,
             data_share=self._clock.data / max(self._clock.wall, 1e-9),
             validation=validation,
@@ -316,12 +347,13 @@ class Training:
         InputError
             If the folder cannot be written.
         """
-        self._clock.tick()
+        self._clock.core += self._clock.tick()
         state = {
             "recipe": self.recipe.to_dict(),
             "network_config": plain_config(self.network),
             "plan": {"steps": self.plan.steps, "minutes": self.plan.minutes},
             "history": self.history,
+            "processes": self.gang.size,
             "step": self.step,
             "seconds": [self._clock.wall, self._clock.core, self._clock.data],
             "rows": self.rows,
@@ -343,6 +375,7 @@ class Training:
         *,
         source: Source | None = None,
         coarse_start: CoarseStart | None = None,
+        gang: Gang | None = None,
     ) -> Training:
         """The run of a folder, as its last checkpoint left it.
 
@@ -376,16 +409,19 @@ class Training:
             plan or Plan(**state["plan"]),
             source=source,
             coarse_start=coarse_start,
+            gang=gang,
         )
+        if (processes := state.get("processes", 1)) != run.gang.size:
+            raise SettingsError(
+                f"{output} was trained in {processes} processes: resume it in as many"
+            )
         if plain_config(run.network) != state["network_config"]:
             raise SettingsError(f"{output} was trained with another version of the network")
         run.network.load_state_dict(state["network"])
         run.average.load_state_dict(state["average"])
         run.optimiser.load_state_dict(state["optimiser"])
         run.history = state["history"]
-        run.data = TrainingData(
-            run.source, recipe, stage=len(run.history), coarse_start=coarse_start
-        )
+        run.data = run._data()
         run.step = state["step"]
         run.rows = state["rows"]
         run._window = [(loss, error) for loss, error in state["window"]]
@@ -426,7 +462,8 @@ class Training:
             "code": code_version(),
             "torch": str(torch.__version__),
             "steps": self.step,
-            "crops": self.step * self.recipe.batch,
+            "crops": self.step * self.recipe.batch * self.gang.size,
+            "processes": self.gang.size,
             "core_minutes": round(self._clock.core / 60.0, 2),
             "minutes": round(self._clock.wall / 60.0, 2),
             "curve": self.rows,
@@ -534,6 +571,7 @@ def open_run(
     minutes: float | None = None,
     start_from: str | Path | None = None,
     resume: bool = False,
+    gang: Gang | None = None,
 ) -> Training:
     """Begin or resume the run of a folder.
 
@@ -549,6 +587,8 @@ def open_run(
     start_from : str or Path, optional
         Weights to begin with.
     resume : bool
+    gang : Gang, optional
+        The processes that train together.
 
     Raises
     ------
@@ -565,12 +605,12 @@ def open_run(
     if resume:
         if start_from is not None:
             raise InputError("a resumed run goes on from its own weights: leave out --start-from")
-        return Training.resume(recipe, output, Plan(steps, minutes) if given else None)
+        return Training.resume(recipe, output, Plan(steps, minutes) if given else None, gang=gang)
     assert recipe is not None
     if (output / checkpoint.NAME).exists():
         raise InputError(f"{output} already holds a run: resume it, or choose another folder")
     plan = Plan(steps, minutes) if given else Plan(steps=recipe.steps)
-    run = Training(recipe, output, plan, start_from=start_from)
+    run = Training(recipe, output, plan, start_from=start_from, gang=gang)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
