@@ -24,6 +24,7 @@ _BLOCK = 128  # px; a sampled block's edge
 _BLOCKS = 16  # at most so many are taken from each frame
 _LAGS = 13  # px; the autocorrelation is computed up to this lag
 _HIGH_PASS = 12.0  # px; slower changes of the grey level are not particles
+_CLIPPED = 0.58  # deviation that is left of unit Gaussian noise when its lower half is cut off
 _PIXEL = 1 / 12  # px^2; variance that the pixel's own width adds to a particle image
 
 
@@ -130,7 +131,7 @@ def seeding_density(pair: ImagePair) -> float:
     r"""Particle images per pixel outside the mask (ppp), from a count of local maxima.
 
     Counted are maxima above four times the camera noise (from the autocorrelation's lag 0) and a
-    tenth of a bright particle's height.  Overlapping images merge: as in a counter with a dead
+    tenth of the brightest particles' height.  Overlapping images merge: as in a counter with a dead
     time, a count :math:`m` per pixel is corrected to :math:`n = m / (1 - k m)`, where
     :math:`k = 4.6 + 0.87 d^2` px^2 is the area that one particle image of diameter d blocks
     (fitted to rendered images).
@@ -209,9 +210,13 @@ def _appearance(pair: ImagePair) -> _Appearance:
         return _Appearance(math.nan, math.nan)
     share = max(noise, 0.0) / (peak + max(noise, 0.0))
     sigma = (share * variance).sqrt()
-    counted = _maxima(centred, sigma, fluid) * float(seen.float().mean())  # the others hold none
-    blocked = (4.6 + 0.87 * diameter**2) * counted
-    return _Appearance(diameter, counted / (1 - min(blocked, 0.85)))
+    lowest = (centred == centred.amin((-2, -1), keepdim=True)).float().mean((-2, -1), keepdim=True)
+    sigma = torch.where(lowest > 0.2, sigma / _CLIPPED, sigma)
+    counted = _maxima(centred, sigma, fluid)
+    # block by block: particles that fill half of the frame are as crowded as they are there
+    density = counted / (1 - ((4.6 + 0.87 * diameter**2) * counted).clamp_max(0.85))
+    everywhere = float(density.mean() * seen.float().mean())  # a block without contrast holds none
+    return _Appearance(diameter, everywhere)
 
 
 def _blocks(frame: npt.NDArray[np.generic], mask: Bool | None) -> tuple[Tensor, Tensor]:
@@ -270,8 +275,8 @@ def _fit(plane: Float) -> tuple[float, float, float]:
     return diameter, peak, float(covariance[_LAGS, _LAGS]) - peak
 
 
-def _maxima(blocks: Tensor, sigma: Tensor, fluid: Tensor) -> float:
-    """Local maxima per fluid pixel that stand out of noise (N, 1, 1) and of faint images."""
+def _maxima(blocks: Tensor, sigma: Tensor, fluid: Tensor) -> Tensor:
+    """Local maxima per fluid pixel of each block that stand out of noise (N, 1, 1): (N,)."""
     inner = blocks[:, 1:-1, 1:-1]
     height, width = inner.shape[-2:]
     top = fluid[:, 1:-1, 1:-1] > 0
@@ -286,7 +291,7 @@ def _maxima(blocks: Tensor, sigma: Tensor, fluid: Tensor) -> float:
     flat = blocks.flatten(1)
     ground = flat.kthvalue(1 + flat.shape[1] // 5, dim=1).values[:, None, None]
     above = inner - ground
-    bright = above[top & (above > 4 * sigma)]
-    faint = 0.1 * float(bright.quantile(0.8)) if bright.numel() else 0.0
-    counted = top & (above > (4 * sigma).clamp_min(faint))
-    return float(counted.sum()) / max(int(inside.sum()), 1)
+    heights = above.flatten()
+    bright = heights.kthvalue(max(1, round(0.995 * heights.numel()))).values
+    counted = top & (above > (4 * sigma).clamp_min(0.1 * float(bright)))
+    return counted.sum((-2, -1)) / inside.sum((-2, -1)).clamp_min(1)

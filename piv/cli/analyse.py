@@ -139,7 +139,7 @@ def summary(pair: ImagePair, result: Analysis, seconds: float) -> Iterator[str]:
     )
     yield _row(
         "quarter rule",
-        f"largest is {quality['quarter_ratio']:.2f} of a quarter of the "
+        f"largest is {100 * quality['quarter_ratio']:.0f} % of the limit, a quarter of the "
         f"{quality['first_window']:.0f} px window",
     )
     if field.units != "px":

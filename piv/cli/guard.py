@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     def _explained(self, message: str) -> str:
         if match := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             known = [word.strip("' ") for word in match[2].split(",")]
-            what = "command" if "COMMAND" in message else message.split(":")[0]
+            what = message.split(":")[0].removeprefix("argument ").replace("COMMAND", "command")
             return f"unknown {what} {match[1]!r}{nearest(match[1], known)}"
         if match := re.match(r"unrecognized arguments: (.*)", message):
             words = match[1].split(" ")
