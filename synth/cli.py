@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from piv.errors import InputError, PIVError, SettingsError
+from piv.cli.guard import Parser, guarded
+from piv.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
 
-OK, BAD_INPUT, BUG, INTERRUPTED = 0, 2, 70, 130
 _MORE = (  # options of `pair` that set one entry of a recipe: option, table, entry, help
     ("density", "particles", "density", "particles per pixel"),
     ("diameter", "particles", "diameter", "mean e^-2 diameter of the particle images, px"),
@@ -27,32 +26,19 @@ _MORE = (  # options of `pair` that set one entry of a recipe: option, table, en
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    """Its own errors are one line, too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status.  Only a bug leaves a traceback (status 70)."""
-    try:
-        options = _parser().parse_args(arguments)
-        options.run(options)
-    except PIVError as error:
-        print("piv-synth:", " ".join(str(error).split()), file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("piv-synth: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except Exception:  # a bug: the traceback is what its report needs
-        traceback.print_exc()
-        return BUG
-    return OK
+    """Run ``piv-synth`` with these words; returns the exit status, as ``piv`` does."""
+    return guarded("piv-synth", lambda: _run(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="piv-synth", description="Synthetic particle images with their truth.")
+def _run(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    options.run(options)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="piv-synth", description="Synthetic particle images with their truth.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
     dataset = commands.add_parser("dataset", help="write an HDF5 data set of pairs with truth")
@@ -171,7 +157,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
             changes["options"][name] = float(number)
         except ValueError:
             raise SettingsError(f"--option {text}: give NAME=NUMBER") from None
-    return override(recipe, changes)
+    return override(recipe, changes, options.kind)
 
 
 def _fields(options: argparse.Namespace) -> None:

@@ -278,8 +278,10 @@ def _draws(part: type[Any], values: Mapping[str, Any], where: str) -> dict[str, 
     return draws
 
 
-def override(recipe: Recipe, changes: Mapping[str, Mapping[str, float]]) -> Recipe:
-    """The recipe with some entries set in all its classes.
+def override(
+    recipe: Recipe, changes: Mapping[str, Mapping[str, float]], only: str | None = None
+) -> Recipe:
+    """The recipe with some entries set in all its classes, or in ``only`` one.
 
     ``changes`` has the tables particles, camera, scene, options, as far as needed.
 
@@ -290,6 +292,9 @@ def override(recipe: Recipe, changes: Mapping[str, Mapping[str, float]]) -> Reci
     """
     classes = {}
     for kind, entry in recipe.classes.items():
+        if only not in (None, kind):
+            classes[kind] = entry
+            continue
         parts: dict[str, Any] = {}
         for key in ("particles", "camera", "scene"):
             old = getattr(entry, key)
