@@ -12,14 +12,15 @@ from pathlib import Path
 import torch
 from peers import DIS, OpenPIV, Ours
 from scoring import measure, write
-from tuning import BEST, FIVE, FOUR
+from tuning import BEST, FINE, FIVE, SEVEN
 
 import piv
 
 PEERS = [
     OpenPIV("OpenPIV defaults"),
-    OpenPIV("OpenPIV 4 passes to 16", FOUR, options=BEST),
-    OpenPIV("OpenPIV 5 passes to 12", FIVE, options=BEST),
+    # the best found for the strong gradients of `standard-kinematic`, and for all classes together
+    OpenPIV("OpenPIV sharp", SEVEN, options=BEST | FINE, smooth=0.05),
+    OpenPIV("OpenPIV smooth", FIVE, 0.75, BEST | FINE, smooth=0.5, smooth_result=1.0),
     DIS("OpenCV DIS"),
 ]
 

@@ -76,7 +76,8 @@ class OpenPIV:
 
     ``options`` are fields of its PIVSettings.  The frames go in as float32: its deformation
     keeps the number type, and would round 8-bit frames to whole grey levels in every pass.
-    ``smooth`` is the parameter of its robust smoothing of the predictor, 0 = none.
+    ``smooth`` is the parameter of its smoothing of the predictor, ``smooth_result`` that of
+    the result; 0 = none.
     """
 
     name: str
@@ -85,6 +86,7 @@ class OpenPIV:
     options: dict[str, Any] = field(default_factory=dict)
     as_float: bool = True
     smooth: float = 0.0
+    smooth_result: float = 0.0
 
     @property
     def about(self) -> str:
@@ -93,6 +95,8 @@ class OpenPIV:
         words = [f"{k}={v}" for k, v in self.options.items()]
         if self.smooth > 0:
             words.append(f"smoothn p={self.smooth:g} between the passes")
+        if self.smooth_result > 0:
+            words.append(f"smoothn p={self.smooth_result:g} of the result")
         if not self.as_float:
             words.append("frames in their own number type")
         return ", ".join(
@@ -148,6 +152,8 @@ class OpenPIV:
                 x, y, u, v, _, _ = windef.multipass_img_deform(
                     first, second, n, x, y, u, v, settings
                 )
+            if self.smooth_result > 0:
+                u, v = (smoothn.smoothn(c, s=self.smooth_result)[0] for c in (u, v))
         hidden = _at(pair.mask, y, x)
         u, v = (np.where(hidden, np.nan, np.ma.filled(c, np.nan)) for c in (u, v))
         # it places vectors at half the window's width; the mean of the pixels is half a pixel less

@@ -51,6 +51,16 @@ VARIANTS = [
     OpenPIV(
         "5 passes to 12, smoothed p 0.5, frames order 5", FIVE, options=BEST | FINE, smooth=0.5
     ),
+    OpenPIV("5 passes to 12, result smoothed 0.2", FIVE, 0.5, BEST | FINE, True, 0.5, 0.2),
+    OpenPIV("5 passes to 12, result smoothed 1", FIVE, 0.5, BEST | FINE, True, 0.5, 1.0),
+    OpenPIV("7 passes to 12, result smoothed 0.2", SEVEN, 0.5, BEST | FINE, True, 0.05, 0.2),
+    OpenPIV("7 passes to 12, result smoothed 1", SEVEN, 0.5, BEST | FINE, True, 0.05, 1.0),
+    OpenPIV(
+        "5 passes to 12, overlap 75 %, result smoothed 1", FIVE, 0.75, BEST | FINE, True, 0.5, 1.0
+    ),
+    OpenPIV(
+        "7 passes to 12, overlap 75 %, result smoothed 1", SEVEN, 0.75, BEST | FINE, True, 0.05, 1.0
+    ),
     OpenPIV("6 passes to 8", EIGHT, options=BEST),
     OpenPIV("6 passes to 8, smoothed", EIGHT, options=BEST, smooth=0.05),
     OpenPIV("6 passes to 8, smoothed p 0.5", EIGHT, options=BEST, smooth=0.5),
