@@ -253,6 +253,7 @@ class Training:
             batch.fluid,
             step_weight=recipe.step_weight,
             uncertainty_weight=recipe.uncertainty_weight,
+            emphasis=recipe.emphasis,
             largest=recipe.largest_error,
         )
         loss.backward()  # type: ignore[no-untyped-call]

@@ -3,11 +3,13 @@ r"""The loss: end-point error of every refinement step and likelihood of its sta
 With the error :math:`e` of step :math:`k` of :math:`K`,
 
 .. math::
-    L = \sum_k 0.6^{K-1-k} \left< \sqrt{|e_k|^2 + \epsilon^2}
+    L = \sum_k 0.6^{K-1-k} \left< \frac{2 c}{c + b} \sqrt{|e_k|^2 + \epsilon^2}
         + w \left( \frac{|e_{k,u}|}{b_u} + \ln b_u + \frac{|e_{k,v}|}{b_v} + \ln b_v \right)
         \right>,
 
-averaged over the fluid.  Where there are no particles nothing can be measured: there the first
+averaged over the fluid.  The factor :math:`2c / (c + b)`, with :math:`b` the mean stated scale of
+the pixel (held constant), makes errors count nearly in proportion: without it noisy recordings,
+whose error cannot be reduced, drown the clean ones, whose error can.  Where there are no particles nothing can be measured: there the first
 term has the correction (displacement minus start) in place of the error, so that the network
 learns to leave the coarse field alone, while the scale still learns the true error.
 """
@@ -44,6 +46,7 @@ def refinement_loss(
     *,
     step_weight: float = 0.6,
     uncertainty_weight: float = 0.15,
+    emphasis: float = 0.0,
     largest: float = 20.0,
 ) -> Tensor:
     """Loss of all refinement steps.
@@ -59,6 +62,8 @@ def refinement_loss(
         Weight of a step relative to the next.
     uncertainty_weight : float
         Weight of the likelihood.
+    emphasis : float
+        The c above, px; 0 = every pixel counts the same.
     largest : float
         Errors are clamped here, px: a start that is far off teaches nothing.
 
@@ -74,6 +79,9 @@ def refinement_loss(
     for k, estimate in enumerate(reversed(estimates)):
         distance = _smooth_length(estimate.displacement - target).clamp(max=largest)
         error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
+        if emphasis > 0:
+            scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)
+            distance = distance * (2 * emphasis / (emphasis + scale))
         terms = distance + uncertainty_weight * _laplace(error, estimate.log_scale)
         total = total + step_weight**k * (terms * weight).sum() / pixels
     return total

@@ -47,6 +47,10 @@ class TrainRecipe:
     refinement_steps: int = option(2, "refinement steps of the network", low=1, high=8)
     step_weight: float = option(0.6, "weight of a step's loss relative to the next", low=0, high=1)
     uncertainty_weight: float = option(0.15, "weight of the uncertainty's loss", low=0, high=100)
+    emphasis: float = option(
+        0.05, "errors count relative to the stated scale plus this; 0 = all the same",
+        unit="px", low=0, high=100,
+    )  # fmt: skip
     largest_error: float = option(20.0, "errors are clamped here", unit="px", low=0.1, high=1000)
     precision: str = option(
         "bfloat16", "arithmetic of the convolutions", choices=("bfloat16", "float32")
