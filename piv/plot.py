@@ -215,7 +215,7 @@ class _Page:
     panel_height: float
     header: float  # above each panel: title and colour bar
 
-    left, gap, right, bottom, top, row_gap = 0.52, 0.2, 0.1, 0.38, 0.04, 0.1
+    left, gap, right, bottom, top, row_gap = 0.52, 0.2, 0.14, 0.38, 0.04, 0.1
 
     @classmethod
     def of(cls, aspect: float) -> _Page:

@@ -7,8 +7,9 @@ import math
 import re
 from collections.abc import Mapping
 
-_TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_LENGTHS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9}
+# how many of them make the SI unit: dividing by a whole number keeps 200us exactly 0.0002
+_TIMES = {"s": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "ns": 1e9}
+_LENGTHS = {"m": 1.0, "cm": 1e2, "mm": 1e3, "um": 1e6, "µm": 1e6, "nm": 1e9}
 
 
 def seconds(text: str) -> float:
@@ -27,7 +28,7 @@ def _quantity(text: str, units: Mapping[str, float], wanted: str) -> float:
     if match is not None:
         unit = match[2].replace("μ", "µ")  # the Greek letter and the micro sign look alike
         try:
-            value = float(match[1]) * (units[unit] if unit else 1.0)
+            value = float(match[1]) / (units[unit] if unit else 1.0)
         except (ValueError, KeyError):
             value = math.nan
     if not (math.isfinite(value) and value > 0):
