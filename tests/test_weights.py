@@ -1,0 +1,218 @@
+"""What may be loaded as weights, and what is refused, each with one clear line."""
+
+import hashlib
+import json
+import pickle
+import struct
+from importlib.resources import files
+
+import pytest
+import safetensors.torch
+import torch
+
+import piv
+from piv.errors import WeightsError
+from piv.network import weights
+from piv.network.ccfcn import CCFCN, CCFCNConfig
+
+CONFIG = {
+    "image_widths": [4, 6],
+    "velocity_widths": [4, 4],
+    "radius": 1,
+    "base_sigmas": [2.0, 4.0, 8.0],
+}
+RECORD = {"network": CONFIG, "calibration": {"interval_68": 1.2, "interval_95": 3.1}}
+
+
+@pytest.fixture
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return CCFCN(CCFCNConfig.from_dict(CONFIG))
+
+
+@pytest.fixture
+def path(tmp_path, network):
+    path = tmp_path / "größe 1.safetensors"
+    weights.save_weights(path, network.state_dict(), RECORD)
+    return path
+
+
+def refused(path, message):
+    with pytest.raises(WeightsError, match=message) as caught:
+        weights.load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_gives_back_what_was_saved(path, network):
+    model = piv.load_model(path)
+    assert model.name == "größe 1"
+    assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (model.interval_68, model.interval_95) == (1.2, 3.1)
+    assert model.network.config == network.config
+    assert not any(parameter.requires_grad for parameter in model.network.parameters())
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(model.network.state_dict()[name], tensor)
+
+
+def test_saving_returns_the_hash_and_leaves_no_other_file(tmp_path, network):
+    path = tmp_path / "one.safetensors"
+    sha256 = weights.save_weights(path, network.state_dict(), RECORD)
+    assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [found.name for found in tmp_path.iterdir()] == ["one.safetensors"]
+
+
+def test_saving_where_nothing_can_be_written_is_refused(tmp_path, network):
+    with pytest.raises(WeightsError, match="cannot write"):
+        weights.save_weights(tmp_path / "no" / "one.safetensors", network.state_dict(), RECORD)
+
+
+def test_none_is_the_coarse_stage_alone():
+    assert piv.load_model(None) is None
+    assert piv.load_model("none") is None
+
+
+def test_a_loaded_model_stays_what_it_is(path):
+    model = piv.load_model(path)
+    assert piv.load_model(model) is model
+    assert piv.load_model(path) is model
+
+
+def test_a_changed_file_is_read_anew(path, network):
+    before = piv.load_model(path)
+    weights.save_weights(path, network.state_dict(), {**RECORD, "note": "another"})
+    assert piv.load_model(path).sha256 != before.sha256
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(WeightsError, match=r"unknown model nonee: did you mean none\? known are"):
+        piv.load_model("nonee")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    refused(tmp_path / "nowhere.safetensors", r"cannot read the weights .*nowhere")
+
+
+def test_a_folder_is_refused(tmp_path):
+    refused(tmp_path, "cannot read the weights")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 8, b"not weights at all", b"\xff" * 4000])
+def test_what_is_no_safetensors_file_is_refused(tmp_path, content):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    refused(path, "damaged or not a safetensors file")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.999])
+def test_a_truncated_file_is_refused(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path, "damaged or not a safetensors file")
+
+
+def test_a_pickle_is_refused_unread(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("the pickle was executed",))
+
+    path = tmp_path / "trap.pt"
+    path.write_bytes(pickle.dumps(Trap()))
+    refused(path, "damaged or not a safetensors file")
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(safetensors.torch.save({"layer": torch.ones(3)}))
+    refused(path, "no weights of this project")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": {**CONFIG, "depth": 3}}, "not one that this version can build"),
+        ({"network": None}, "not one that this version can build"),
+        ({"network": {**CONFIG, "image_widths": [4, 8]}}, "but the network needs"),
+        ({"calibration": {"interval_68": 1.0}}, "no positive calibration.interval_95"),
+        ({"calibration": None}, "no positive calibration.interval_68"),
+        ({"calibration": {"interval_68": -1.0, "interval_95": 2.0}}, "no positive"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(tmp_path, network, change, message):
+    path = tmp_path / "odd.safetensors"
+    weights.save_weights(path, network.state_dict(), {**RECORD, **change})
+    refused(path, message)
+
+
+def test_a_damaged_record_is_refused(tmp_path, network):
+    path = tmp_path / "odd.safetensors"
+    for record in ("{", "[1]"):
+        metadata = {"format": weights.FORMAT, "record": record}
+        path.write_bytes(safetensors.torch.save(dict(network.state_dict()), metadata))
+        refused(path, "its record is damaged")
+
+
+def test_missing_foreign_and_spoilt_tensors_are_refused(tmp_path, network):
+    path = tmp_path / "odd.safetensors"
+    whole = network.state_dict()
+    name = next(iter(whole))
+    for tensors, message in (
+        ({k: v for k, v in whole.items() if k != name}, "1 tensors are missing"),
+        ({**whole, "extra": torch.ones(2)}, "1 tensors are foreign, such as extra"),
+        ({**whole, name: whole[name].double()}, "but the network needs"),
+        ({**whole, name: torch.full_like(whole[name], torch.nan)}, "holds NaN"),
+    ):
+        weights.save_weights(path, tensors, RECORD)
+        refused(path, message)
+
+
+def test_one_changed_bit_is_noticed_in_the_catalogue(tmp_path, monkeypatch, path):
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    package = tmp_path / "package"
+    (package / "weights").mkdir(parents=True)
+    stored = package / "weights" / "test-1.safetensors"
+    stored.write_bytes(path.read_bytes())
+    catalogue = (
+        'default = "test-1"\n[weights."test-1"]\n'
+        f'file = "test-1.safetensors"\nsha256 = "{sha256}"\n'
+    )
+    (package / "weights" / "catalogue.toml").write_text(catalogue, "utf-8")
+    caches = (weights._catalogue, weights._from_catalogue)
+    monkeypatch.setattr(weights, "files", lambda _: package)
+    try:
+        for cache in caches:
+            cache.cache_clear()
+        model = piv.load_model("default")
+        assert (model.name, model.sha256) == ("test-1", sha256)
+        assert list(weights.catalogue()) == ["test-1"]
+        with pytest.raises(WeightsError, match=r"did you mean test-1\?"):
+            piv.load_model("test-2")
+        weights._from_catalogue.cache_clear()
+        content = bytearray(stored.read_bytes())
+        content[-1] ^= 1
+        stored.write_bytes(content)
+        refused("test-1", "are damaged: their SHA-256 is")
+    finally:
+        monkeypatch.undo()
+        for cache in caches:
+            cache.cache_clear()
+
+
+def test_every_entry_of_the_catalogue_loads_and_is_what_it_says():
+    for name, entry in weights.catalogue().items():
+        assert (
+            entry["sha256"]
+            == hashlib.sha256((files("piv") / "weights" / entry["file"]).read_bytes()).hexdigest()
+        )
+        model = piv.load_model(name)
+        assert model.record["name"] == name
+        assert model.record["core_minutes"] > 0
+        assert model.record["stages"]
+
+
+def test_the_header_is_plain_json(path):
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+    assert metadata["format"] == weights.FORMAT
+    assert json.loads(metadata["record"]) == RECORD

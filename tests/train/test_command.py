@@ -1,0 +1,139 @@
+"""The real command in its own process: killed, stopped, resumed; several processes; mistakes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from piv.cli import main
+from piv.network.weights import read_weights
+from piv.train import checkpoint
+
+from .conftest import TINY
+
+RECIPE = """
+source = "synth:training"
+render = 64
+crop = 48
+batch = 2
+reuse = 2
+pool = 3
+windows = [[32]]
+repeats = [1]
+warm_up = 2
+validation_pairs = 1
+calibration_pairs = 1
+[network]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "my recipe.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in TINY.items()]
+    path.write_text(RECIPE + "\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def command(*words):
+    call = "import sys; from piv.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", call, "train", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+
+
+def wait_for(path, process, seconds=120):
+    """A generous limit: it is there so that a broken command fails instead of hanging."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, f"{path.name} did not appear"
+        time.sleep(0.02)
+
+
+def tensors_of(folder):
+    return read_weights(folder / "weights.safetensors")[0]
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, recipe):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(["train", str(recipe), "-o", str(whole), "--steps", "24"]) == 0
+    process = command(recipe, "-o", killed, "--steps", 24, "--checkpoint-every", "1ms")
+    wait_for(killed / checkpoint.NAME, process)
+    process.kill()
+    process.communicate()
+    before = checkpoint.read(killed / checkpoint.NAME)["step"]
+    assert 0 < before < 24
+    assert not (killed / "weights.safetensors").exists()
+    assert main(["train", "--resume", "-o", str(killed)]) == 0
+    first, second = tensors_of(whole), tensors_of(killed)
+    assert first.keys() == second.keys()
+    assert all(first[name].equal(second[name]) for name in first)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_sigterm_leaves_a_checkpoint_and_status_130(tmp_path, recipe):
+    folder = tmp_path / "run"
+    process = command(recipe, "-o", folder, "--steps", 100000, "--checkpoint-every", "1ms")
+    wait_for(folder / checkpoint.NAME, process)
+    process.send_signal(signal.SIGTERM)
+    error = process.communicate()[1]
+    assert process.returncode == 130
+    assert "--resume" in error.splitlines()[-1]
+    step = checkpoint.read(folder / checkpoint.NAME)["step"]
+    assert f"stopped at step {step};" in error
+
+
+def test_two_processes_train_together_on_pairs_of_their_own(tmp_path, recipe):
+    folder = tmp_path / "run"
+    process = command(recipe, "-o", folder, "--steps", 5, "--processes", 2)
+    error = process.communicate()[1]
+    assert process.returncode == 0, error
+    record = read_weights(folder / "weights.safetensors")[1]
+    assert (record["steps"], record["crops"]) == (5, 20)
+    assert record["stages"][0]["processes"] == 2
+    assert main(["train", "--resume", "-o", str(folder), "--steps", "6"]) == 2
+
+
+def test_the_command_prints_name_and_hash(tmp_path, recipe, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", str(recipe), "-o", str(folder), "--steps", "2", "--name", "mine"]) == 0
+    out, err = capsys.readouterr()
+    _, record, sha256 = read_weights(folder / "weights.safetensors")
+    assert out.splitlines()[-2:] == ["name mine", f"sha256 {sha256}"]
+    assert record["name"] == "mine"
+    assert "validation (mean end-point error, px)" in err
+    assert "left 0:0" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a recipe to train by"),
+        (["nothing"], "unknown recipe nothing"),
+        (["nothing.toml"], "cannot read the recipe nothing.toml"),
+        (["standard", "--steps", "0"], "whole number from 1"),
+        (["standard", "--minutes", "nan"], "positive number"),
+        (["standard", "--minutes", "1", "--steps", "1"], "not allowed with"),
+        (["standard", "--start-from", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["standard", "--resume"], "cannot read the checkpoint"),
+        (["standard", "--resume", "--start-from", "x"], "leave out --start-from"),
+    ],
+)
+def test_mistakes_get_one_line_and_status_2(tmp_path, capsys, words, message):
+    assert main(["train", "-o", str(tmp_path / "run"), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, recipe, capsys):
+    (tmp_path / "file").write_text("", "utf-8")
+    assert main(["train", str(recipe), "-o", str(tmp_path / "file" / "run")]) == 2
+    assert "cannot make the folder" in capsys.readouterr().err

@@ -1,0 +1,229 @@
+"""A run learns, is reproducible, and goes on from its checkpoint as if nothing had happened."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from piv.errors import InputError, SettingsError, WeightsError
+from piv.network.weights import load_model, read_weights
+from piv.train import checkpoint
+from piv.train.calibration import calibrate_uncertainty, interval_factor
+from piv.train.loop import Plan, Training, open_run
+
+
+def run_of(recipe, folder, source, steps, **options):
+    folder.mkdir(parents=True, exist_ok=True)
+    return Training(recipe, folder, Plan(steps=steps), source=source, **options)
+
+
+def same(a, b):
+    return all(
+        torch.equal(x, y)
+        for one, other in ((a.network, b.network), (a.average, b.average))
+        for x, y in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, source, tiny):
+    """Eight steps without interruption."""
+    run = run_of(tiny, tmp_path_factory.mktemp("whole run"), source, 8)
+    assert run.run()
+    return run
+
+
+def test_one_batch_is_learned(tmp_path, source, tiny):
+    recipe = dataclasses.replace(tiny, reuse=1, learning_rate=3e-3)
+    run = run_of(recipe, tmp_path, source, 1000)
+    batch = run.data.batch(0)
+    # least squares finds the truth by itself: what is off by 0.3 px must be learned
+    always = dataclasses.replace(batch, truth=batch.truth + 0.3)
+    run.data.batch = lambda step: always
+    steps = [run._one_step(0.0) for _ in range(60)]
+    losses, errors = zip(*steps, strict=True)
+    assert np.mean(losses[-5:]) < losses[0] - 1.2  # measured: falls by 1.7 to 2.1
+    assert np.mean(errors[-5:]) < 0.3 * errors[0]  # measured: 0.14 to 0.19
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    tmp_path, source, tiny, finished
+):
+    again = run_of(tiny, tmp_path / "again", source, 8)
+    again.run()
+    assert same(finished, again)
+    other = run_of(dataclasses.replace(tiny, seed=9), tmp_path / "other", source, 8)
+    assert not same(finished, other)
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, source, tiny, finished, steps):
+    first = run_of(tiny, tmp_path, source, 8)
+    seen = []
+    assert not first.run(seen.append, lambda: len(seen) >= steps)
+    second = Training.resume(tiny, tmp_path, source=source)
+    assert second.step == steps
+    assert second.run()
+    assert second.step == 8
+    assert same(finished, second)
+
+
+def test_a_resumed_run_knows_its_recipe_and_its_time(tmp_path, source, tiny):
+    first = run_of(tiny, tmp_path, source, 4)
+    first.run(should_stop=lambda: True)
+    second = Training.resume(None, tmp_path, source=source)
+    assert second.recipe.to_dict() == tiny.to_dict()
+    assert second.plan == Plan(steps=4)
+    assert second._clock.core >= first._clock.core > 0
+
+
+def test_another_recipe_cannot_resume_a_run(tmp_path, source, tiny):
+    run_of(tiny, tmp_path, source, 4).run(should_stop=lambda: True)
+    with pytest.raises(SettingsError, match=r"another recipe \(batch, clip differ\)"):
+        Training.resume(dataclasses.replace(tiny, batch=1, clip=2.0), tmp_path, source=source)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path, source, tiny):
+    run_of(tiny, tmp_path, source, 4).run(should_stop=lambda: True)
+    with pytest.raises(InputError, match="already holds a run"):
+        open_run(tiny, tmp_path)
+
+
+def test_there_must_be_something_to_resume(tmp_path, tiny):
+    with pytest.raises(InputError, match="cannot read the checkpoint"):
+        open_run(tiny, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 half a file"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / checkpoint.NAME
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        checkpoint.read(path)
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path, finished):
+    content = (finished.output / checkpoint.NAME).read_bytes()
+    path = tmp_path / checkpoint.NAME
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        checkpoint.read(path)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    path = tmp_path / checkpoint.NAME
+    torch.save({"version": 1, "call": print}, path)
+    with pytest.raises(InputError, match="damaged"):
+        checkpoint.read(path)
+
+
+def test_the_learning_rate_rises_then_falls_to_zero(tmp_path, source, tiny):
+    run = run_of(tiny, tmp_path, source, 6)
+    rates = []
+    run.run(lambda progress: rates.append(run.optimiser.param_groups[0]["lr"]))
+    expected = [8e-4 * min(1, (n + 1) / 2) * (1 - n / 6) for n in range(6)]
+    assert rates[:6] == pytest.approx(expected)
+
+
+def test_progress_by_minutes():
+    plan = Plan(minutes=2)
+    assert plan.progress(10**9, 30.0) == 0.25
+    assert plan.progress(0, 500.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"steps": 1, "minutes": 1.0}, {"steps": 0}, {"minutes": -1}]
+)
+def test_a_plan_is_in_steps_or_in_minutes(options):
+    with pytest.raises(SettingsError):
+        Plan(**options)
+
+
+def test_the_curve_is_a_table_and_a_figure(finished):
+    lines = (finished.output / "curve.csv").read_text("utf-8").splitlines()
+    header = "step,minutes,learning_rate,loss,endpoint_error,validation shear,validation masked"
+    assert lines[0] == header
+    assert lines[-1].split(",")[0] == "8"
+    values = [float(value) for value in lines[-1].split(",")]
+    assert all(math.isfinite(value) for value in values)
+
+
+def test_the_figure_of_the_curve_appears_with_the_second_row(tmp_path, source, tiny):
+    from piv.train import curve
+
+    rows = [
+        {"step": n, "loss": 1.0 / n, "endpoint_error": 0.5 / n, "validation": {"shear": 0.4 / n}}
+        for n in (1, 2, 3)
+    ]
+    curve.write(tmp_path, rows)
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_hold_their_record(tmp_path, finished, source):
+    path = tmp_path / "tiny.safetensors"
+    sha256 = finished.export(path, "tiny-1")
+    model = load_model(path)
+    record = model.record
+    assert model.sha256 == sha256
+    assert record["name"] == "tiny-1"
+    assert record["steps"] == 8
+    assert record["crops"] == 16
+    assert record["recipe"] == finished.recipe.to_dict()
+    assert record["source"]["record"] == source.record
+    assert record["seeds"] == [1]
+    assert record["core_minutes"] >= 0
+    assert record["metrics"]["validation_mean_endpoint_error"].keys() == {"shear", "masked"}
+    assert "version" in record["code"]
+    assert 0 < model.interval_68 < model.interval_95
+    for name, tensor in finished.average.state_dict().items():
+        assert torch.equal(model.network.state_dict()[name], tensor)
+    assert not model.network.training
+    assert json.dumps(dict(record))
+
+
+def test_training_goes_on_from_weights_with_other_pairs(tmp_path, finished, source):
+    path = tmp_path / "first.safetensors"
+    finished.export(path, "first")
+    recipe = finished.recipe
+    second = run_of(recipe, tmp_path / "second", source, 3, start_from=path)
+    begun = dict(second.network.state_dict())
+    assert all(torch.equal(begun[k], v) for k, v in finished.average.state_dict().items())
+    assert second.data.index(0) != finished.data.index(0)
+    second.run()
+    second.export(tmp_path / "second.safetensors", "second")
+    record = read_weights(tmp_path / "second.safetensors")[1]
+    assert [stage["name"] for stage in record["stages"]] == ["first", "second"]
+    assert record["stages"][0]["sha256"] == load_model(path).sha256
+    assert record["steps"] == 11
+    assert record["seeds"] == [1, 1]
+
+
+def test_weights_of_another_network_cannot_begin(tmp_path, finished, source):
+    path = tmp_path / "first.safetensors"
+    finished.export(path, "first")
+    other = dataclasses.replace(finished.recipe, network={**finished.recipe.network, "radius": 2})
+    with pytest.raises(WeightsError, match="another network than the recipe"):
+        run_of(other, tmp_path / "run", source, 3, start_from=path)
+
+
+def test_an_unusable_network_table_is_named(tmp_path, source, tiny):
+    with pytest.raises(SettingsError, match="table network"):
+        run_of(dataclasses.replace(tiny, network={"depth": 3}), tmp_path, source, 3)
+
+
+def test_intervals_hold_what_they_say_on_known_ratios():
+    rng = np.random.default_rng(5)
+    few, many = np.abs(rng.laplace(size=2000)), np.abs(3 * rng.laplace(size=50000))
+    factor = interval_factor([few, many], 0.683)
+    shares = [np.mean(part <= factor) for part in (few, many)]
+    assert np.mean(shares) == pytest.approx(0.683, abs=1e-3)  # the classes count equally
+    assert interval_factor([few], 0.683) == pytest.approx(-math.log(1 - 0.683), rel=0.06)
+
+
+def test_calibration_reports_the_coverage_of_its_classes(finished, source):
+    found = calibrate_uncertainty(finished.average, source, finished.recipe, pairs=2)
+    assert np.mean(list(found["coverage"].values())) == pytest.approx(0.683, abs=0.01)
+    assert found["pairs_per_class"] == 2

@@ -1,0 +1,99 @@
+"""The loss on numbers that can be worked out by hand."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from piv.train.loss import SMOOTH, mean_endpoint, refinement_loss
+
+
+class Step(NamedTuple):
+    displacement: torch.Tensor
+    log_scale: torch.Tensor
+
+
+SHAPE = (1, 2, 3, 5)
+EVERYWHERE = torch.ones(1, 1, 3, 5, dtype=torch.bool)
+
+
+def vectors(u, v):
+    return torch.tensor([u, v], dtype=torch.float64)[None, :, None, None].expand(SHAPE).clone()
+
+
+def loss(steps, truth, start=None, seeded=EVERYWHERE, fluid=EVERYWHERE, **options):
+    start = vectors(0, 0) if start is None else start
+    return float(refinement_loss(steps, start, truth, seeded, fluid, **options))
+
+
+def test_of_one_step_is_endpoint_error_and_laplace_likelihood():
+    step = Step(vectors(3.0, 4.0), vectors(0.0, 1.0))
+    likelihood = 3.0 + 0.0 + 4.0 * torch.exp(torch.tensor(-1.0)).item() + 1.0
+    expected = (25 + SMOOTH**2) ** 0.5 + 0.15 * likelihood
+    assert loss([step], vectors(0, 0)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_earlier_steps_weigh_less():
+    good, bad = Step(vectors(0, 0), vectors(0, 0)), Step(vectors(0, 2.0), vectors(0, 0))
+    truth, options = vectors(0, 0), {"uncertainty_weight": 0.0}
+    late, early = loss([good, bad], truth, **options), loss([bad, good], truth, **options)
+    assert late == pytest.approx(2.0 + 0.6 * SMOOTH, abs=1e-4)
+    assert early == pytest.approx(0.6 * 2.0 + SMOOTH, abs=1e-4)
+
+
+def test_unseeded_pixels_pull_the_correction_to_zero_but_the_scale_to_the_true_error():
+    displacement = vectors(1.0, 0.0).requires_grad_()
+    log_scale = vectors(0.0, 0.0).requires_grad_()
+    start, truth = vectors(1.5, 0.0), vectors(-7.0, 0.0)
+    value = refinement_loss([Step(displacement, log_scale)], start, truth, ~EVERYWHERE, EVERYWHERE)
+    value.backward()
+    assert (displacement.grad[:, 0] < 0).all()  # towards the start, away from the truth
+    # d/ds (e exp(-s) + s) = 1 - e with e = 8: the scale must grow
+    torch.testing.assert_close(log_scale.grad[:, 0].sum(), torch.tensor(0.15 * (1 - 8.0)).double())
+
+
+def test_the_scale_never_moves_the_displacement():
+    displacement = vectors(1.0, -2.0).requires_grad_()
+    step = Step(displacement, vectors(-3.0, 2.0))
+    gradients = []
+    for weight in (0.0, 5.0):
+        value = refinement_loss(
+            [step], vectors(0, 0), vectors(0, 0), EVERYWHERE, EVERYWHERE, uncertainty_weight=weight
+        )
+        gradients.append(torch.autograd.grad(value, displacement)[0])
+    assert torch.equal(*gradients)
+
+
+def test_masked_pixels_do_not_count():
+    fluid = EVERYWHERE.clone()
+    fluid[..., 0] = False
+    spoilt = vectors(1.0, 0.0)
+    spoilt[..., 0] = 15.0
+    whole, clean = Step(spoilt, vectors(0, 0)), Step(vectors(1.0, 0.0), vectors(0, 0))
+    truth = vectors(0, 0)
+    assert loss([whole], truth, fluid=fluid) == pytest.approx(loss([clean], truth, fluid=fluid))
+    assert loss([whole], truth) > 1.5 * loss([clean], truth)
+
+
+def test_nothing_but_mask_gives_zero():
+    assert loss([Step(vectors(1, 1), vectors(0, 0))], vectors(0, 0), fluid=~EVERYWHERE) == 0.0
+
+
+def test_far_errors_are_clamped_and_teach_nothing():
+    displacement = vectors(300.0, 0.0).requires_grad_()
+    value = refinement_loss(
+        [Step(displacement, vectors(0, 0))], vectors(0, 0), vectors(0, 0), EVERYWHERE, EVERYWHERE,
+        uncertainty_weight=0.0, largest=20.0,
+    )  # fmt: skip
+    value.backward()
+    assert float(value.detach()) == 20.0
+    assert not displacement.grad.any()
+
+
+def test_mean_endpoint_error_is_a_mean_length():
+    displacement = vectors(3.0, 4.0)
+    displacement[..., 0, 0] = 0.0
+    where = EVERYWHERE.clone()
+    assert float(mean_endpoint(displacement, vectors(0, 0), where)) == pytest.approx(5 * 14 / 15)
+    where[..., 0, 0] = False
+    assert float(mean_endpoint(displacement, vectors(0, 0), where)) == 5.0
