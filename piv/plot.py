@@ -416,7 +416,7 @@ def _colour_bar(axes: Axes, page: _Page, image: Any, extend: str) -> None:
     room = axes.inset_axes(page.bar())
     bar = axes.figure.colorbar(
         image, cax=room, orientation="horizontal", extend=extend, extendfrac=0.03,
-        ticks=MaxNLocator(5, steps=_STEPS), ticklocation="top",
+        ticks=MaxNLocator(6, steps=_STEPS, min_n_ticks=4), ticklocation="top",
     )  # fmt: skip
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(length=1.5, width=0.5, pad=1.2, labelsize=6.5)
