@@ -172,8 +172,9 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             if progress.validation is not None:
                 bar.console.print(_validation(progress), highlight=False)
+            bar.update(task, completed=progress.done)
             if not math.isnan(progress.loss):
-                bar.update(task, completed=progress.done, description=_line(progress))
+                bar.update(task, description=_line(progress))
 
         yield show
 

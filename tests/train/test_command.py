@@ -133,6 +133,15 @@ def test_mistakes_get_one_line_and_status_2(tmp_path, capsys, words, message):
     assert len(error.splitlines()) == 1
 
 
+def test_a_terminal_gets_a_bar(tmp_path, recipe, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["train", str(recipe), "-o", str(tmp_path / "run"), "--steps", "3"]) == 0
+    error = capsys.readouterr().err
+    assert "100%" in error
+    assert "crops/s" in error
+    assert "validation (mean end-point error, px)" in error
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, recipe, capsys):
     (tmp_path / "file").write_text("", "utf-8")
     assert main(["train", str(recipe), "-o", str(tmp_path / "file" / "run")]) == 2
