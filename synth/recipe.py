@@ -11,84 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from piv.errors import InputError, SettingsError
 from piv.types import MINIMUM_SIZE
+from synth.draws import Draw, parse_draw
 
 RECIPES = Path(__file__).parent / "recipes"
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A distribution of one number.
-
-    In TOML: ``3.0`` always that; ``[1, 4]`` uniform; ``{log = [1, 4]}`` uniform in the logarithm;
-    ``{choice = [8, 12]}`` one of these; ``{mix = [[0.8, [0, 1]], [0.2, 3]]}`` with weights.
-    """
-
-    kind: str
-    values: tuple[float, ...] = ()
-    parts: tuple[tuple[float, Draw], ...] = ()
-
-    def sample(self, rng: np.random.Generator) -> float:
-        """One number."""
-        if self.kind == "constant":
-            return self.values[0]
-        if self.kind == "uniform":
-            return float(rng.uniform(self.values[0], self.values[1]))
-        if self.kind == "log":
-            low, high = np.log(self.values)
-            return float(np.exp(rng.uniform(low, high)))
-        if self.kind == "choice":
-            return self.values[int(rng.integers(len(self.values)))]
-        total = sum(weight for weight, _ in self.parts)
-        at = rng.uniform(0, total)
-        for weight, part in self.parts:
-            if at < weight:
-                return part.sample(rng)
-            at -= weight
-        return self.parts[-1][1].sample(rng)
-
-    def bounds(self) -> tuple[float, float]:
-        """The smallest and the largest number that can come."""
-        if self.kind == "mix":
-            inner = [part.bounds() for _, part in self.parts]
-            return min(low for low, _ in inner), max(high for _, high in inner)
-        return min(self.values), max(self.values)
-
-
-def parse_draw(value: Any, where: str) -> Draw:
-    """A distribution from its TOML form.
-
-    Raises
-    ------
-    SettingsError
-        If it is none.
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Draw("constant", (float(value),))
-    if isinstance(value, list) and len(value) == 2 and _numbers(value) and value[0] <= value[1]:
-        return Draw("uniform", tuple(map(float, value)))
-    if isinstance(value, Mapping) and len(value) == 1:
-        kind, inner = next(iter(value.items()))
-        numbers = isinstance(inner, list) and inner and _numbers(inner)
-        if kind == "log" and numbers and len(inner) == 2 and 0 < inner[0] <= inner[1]:
-            return Draw("log", tuple(map(float, inner)))
-        if kind == "choice" and numbers:
-            return Draw("choice", tuple(map(float, inner)))
-        if kind == "mix" and isinstance(inner, list) and inner:
-            pairs = [p for p in inner if isinstance(p, list) and len(p) == 2 and _numbers(p[:1])]
-            if len(pairs) == len(inner) and all(p[0] > 0 for p in pairs):
-                return Draw("mix", (), tuple((float(w), parse_draw(d, where)) for w, d in pairs))
-    raise SettingsError(
-        f"{where} = {value} is no distribution: give a number, [low, high], {{log = [low, high]}}, "
-        "{choice = [...]} or {mix = [[weight, distribution], ...]}"
-    )
-
-
-def _numbers(values: list[Any]) -> bool:
-    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
 
 
 def _draw(value: Any) -> Draw:
@@ -117,7 +44,7 @@ class ParticleRecipe:
 class CameraRecipe:
     """Distributions of the exposure, the background and the light sheet."""
 
-    bits: Draw = field(default=_draw({"choice": [8, 12]}), metadata=_range(8, 16))
+    bits: Draw = field(default=_draw({"choice": [8, 12]}), metadata=_range(8, 16) | {"whole": True})
     peak: Draw = field(default=_draw([0.4, 1.0]), metadata=_range(0.001, 10))
     noise: Draw = field(default=_draw([0.01, 0.03]), metadata=_range(0, 1))
     electrons: Draw = field(default=_draw({"log": [500, 10000]}), metadata=_range(0, 1e6))
@@ -206,6 +133,8 @@ def load(name: str, also: Iterable[str] = ()) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the recipe {path.name} is no TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read the recipe {path}: {error.strerror}") from None
     return parse(table, path.stem)
 
 
@@ -223,36 +152,53 @@ def parse(table: dict[str, Any], name: str) -> Recipe:
         raise SettingsError(f"{name}: size must be [height, width] in px, not {size}")
     if min(size) < MINIMUM_SIZE:
         raise SettingsError(f"{name}: size must be at least {MINIMUM_SIZE} px, not {size}")
-    classes: dict[str, ClassRecipe] = {}
-    for kind, entry in table.get("classes", {}).items():
-        where = f"{name}.classes.{kind}"
-        if "same_as" in entry:
-            _known(entry, ["same_as", "weight"], where)
-            other = load(str(entry["same_as"]))
-            if kind not in other.classes:
-                raise SettingsError(f"{where}: {other.name} has no class {kind}")
-            classes[kind] = dataclasses.replace(
-                other.classes[kind], weight=float(entry.get("weight", 1.0))
-            )
-            continue
-        _known(entry, ["flow", "weight", "options", "particles", "camera", "scene"], where)
-        options = {
-            key: parse_draw(value, f"{where}.options.{key}")
-            for key, value in entry.get("options", {}).items()
-        }
-        classes[kind] = ClassRecipe(
-            flow=str(entry.get("flow", kind)),
-            seed_name=f"{name}/{kind}",
-            weight=float(entry.get("weight", 1.0)),
-            particles=_part(ParticleRecipe, "particles", table, entry, where),
-            camera=_part(CameraRecipe, "camera", table, entry, where),
-            scene=_part(SceneRecipe, "scene", table, entry, where),
-            options=MappingProxyType(options),
-        )
+    for key in ("particles", "camera", "scene", "classes"):
+        _table(table.get(key, {}), f"{name}.{key}")
+    classes = {
+        kind: _class(kind, _table(entry, f"{name}.classes.{kind}"), table, name)
+        for kind, entry in table.get("classes", {}).items()
+    }
     if not classes:
         raise SettingsError(f"{name}: a recipe needs at least one table [classes.NAME]")
     description = str(table.get("description", ""))
     return Recipe(name, description, (size[0], size[1]), MappingProxyType(classes), table)
+
+
+def _class(kind: str, entry: dict[str, Any], table: dict[str, Any], name: str) -> ClassRecipe:
+    """One class from its own table and those of the recipe."""
+    where = f"{name}.classes.{kind}"
+    weight = entry.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < 1e9:
+        raise SettingsError(f"{where}.weight must be a positive number, not {weight}")
+    if "same_as" in entry:
+        _known(entry, ["same_as", "weight"], where)
+        other = str(entry["same_as"])
+        if other == name or other not in names():
+            raise SettingsError(f"{where}: same_as names another recipe that comes with piv-synth")
+        classes = load(other).classes
+        if kind not in classes:
+            raise SettingsError(f"{where}: {other} has no class {kind}")
+        return dataclasses.replace(classes[kind], weight=float(weight))
+    _known(entry, ["flow", "weight", "options", "particles", "camera", "scene"], where)
+    options = {
+        key: parse_draw(value, f"{where}.options.{key}")
+        for key, value in _table(entry.get("options", {}), f"{where}.options").items()
+    }
+    return ClassRecipe(
+        flow=str(entry.get("flow", kind)),
+        seed_name=f"{name}/{kind}",
+        weight=float(weight),
+        particles=_part(ParticleRecipe, "particles", table, entry, where),
+        camera=_part(CameraRecipe, "camera", table, entry, where),
+        scene=_part(SceneRecipe, "scene", table, entry, where),
+        options=MappingProxyType(options),
+    )
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} must be a table, not {value}")
+    return value
 
 
 def _part(
@@ -260,7 +206,7 @@ def _part(
 ) -> Any:
     """Particles, camera or scene: the recipe's table, overridden by the class's."""
     known = {f.name: f for f in dataclasses.fields(part)}
-    values = {**table.get(key, {}), **entry.get(key, {})}
+    values = {**table.get(key, {}), **_table(entry.get(key, {}), f"{where}.{key}")}
     _known(values, list(known), f"{where}.{key}")
     return part(**_draws(part, values, f"{where}.{key}"))
 
@@ -274,6 +220,8 @@ def _draws(part: type[Any], values: Mapping[str, Any], where: str) -> dict[str, 
         low, high = known[name].metadata["low"], known[name].metadata["high"]
         if not (draw.bounds()[0] >= low and draw.bounds()[1] <= high):
             raise SettingsError(f"{where}.{name} = {value} is outside {low} to {high}")
+        if "whole" in known[name].metadata and not draw.is_whole():
+            raise SettingsError(f"{where}.{name} = {value} must be whole numbers")
         draws[name] = draw
     return draws
 
