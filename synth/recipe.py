@@ -58,15 +58,17 @@ class CameraRecipe:
 class SceneRecipe:
     """Distributions of the flow's size, and how often there are bodies and unseeded regions.
 
-    ``displacement`` is the largest component in the image, px; ``gradient`` the rms and
+    ``displacement`` is the largest displacement in the image, px; ``gradient`` the rms and
     ``gradient_peak`` the largest gradient norm allowed, px/px; ``moving`` the probability of a mean
-    flow; the other probabilities say what they are of.
+    flow, ``fill`` the least share of the displacement still missing that the mean flow takes (1:
+    all of it); the other probabilities say what they are of.
     """
 
     displacement: Draw = field(default=_draw([2.0, 10.0]), metadata=_range(0, 60))
     gradient: Draw = field(default=_draw({"log": [0.03, 0.3]}), metadata=_range(0.001, 1))
     gradient_peak: Draw = field(default=_draw(1.2), metadata=_range(0.01, 1.5))
     moving: Draw = field(default=_draw(0.7), metadata=_range(0, 1))
+    fill: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
     unseeded: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
     body: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
     mask_given: Draw = field(default=_draw(0.5), metadata=_range(0, 1))

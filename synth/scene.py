@@ -143,7 +143,8 @@ def _scaled(
         scene["gradient"] / max(rms, 1e-9),
         scene["gradient_peak"] / max(steepest, 1e-9),
     )
-    mean = max(0.0, wanted - scale * top) * rng.random() ** 0.5 if moving else 0.0
+    rest = max(0.0, wanted - scale * top)
+    mean = rest * max(rng.random() ** 0.5, scene["fill"]) if moving else 0.0
     u, v = mean * math.cos(angle), mean * math.sin(angle)
     truth = scale * truth + torch.tensor([u, v], device=truth.device)[:, None, None]
     flow = flows.Sum(((scale, drawn.flow), (1.0, flows.uniform(u, v))))

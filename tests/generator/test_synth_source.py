@@ -117,6 +117,9 @@ def test_displacement_and_gradient_stay_within_the_recipe(evaluation: Source) ->
         assert max(np.abs(step).max() for step in steps) < 1.01
     tops = [np.abs(evaluation.pair("test", i, "large", SIZE).u).max() for i in range(6)]
     assert max(tops) > 12
+    for index in range(4):
+        large = evaluation.pair("test", index, "large", SIZE)
+        assert np.hypot(large.u, large.v).max() > 8
 
 
 def test_uniform_sweep_covers_the_subpixel_range(evaluation: Source) -> None:
