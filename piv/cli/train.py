@@ -165,7 +165,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(10), TaskProgressColumn(), TextColumn("{task.description}"))  # 80 wide
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=1.0)
 
@@ -174,19 +174,30 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
                 bar.console.print(_validation(progress), highlight=False)
             bar.update(task, completed=progress.done)
             if not math.isnan(progress.loss):
-                bar.update(task, description=_line(progress))
+                bar.update(task, description=_short(progress))
 
         yield show
 
 
 def _line(progress: Progress) -> str:
-    minutes, seconds = divmod(round(max(0.0, progress.seconds_left)), 60)
-    hours, minutes = divmod(minutes, 60)
     return (
         f"step {progress.step}  loss {progress.loss:.4f}  end-point error "
         f"{progress.endpoint_error:.3f} px  {progress.crops_per_second:.1f} crops/s  "
-        f"data {100 * progress.data_share:.0f} %  left {hours}:{minutes:02d}:{seconds:02d}"
+        f"data {100 * progress.data_share:.0f} %  left {_left(progress)}"
     )
+
+
+def _short(progress: Progress) -> str:
+    return (
+        f"step {progress.step}  loss {progress.loss:.3f}  error {progress.endpoint_error:.3f} px  "
+        f"{progress.crops_per_second:.1f} crops/s  {_left(progress)}"
+    )
+
+
+def _left(progress: Progress) -> str:
+    minutes, seconds = divmod(round(max(0.0, progress.seconds_left)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
 def _validation(progress: Progress) -> str:

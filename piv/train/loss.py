@@ -9,9 +9,11 @@ With the error :math:`e` of step :math:`k` of :math:`K`,
 
 averaged over the fluid.  The factor :math:`2c / (c + b)`, with :math:`b` the mean stated scale of
 the pixel (held constant), makes errors count nearly in proportion: without it noisy recordings,
-whose error cannot be reduced, drown the clean ones, whose error can.  Where there are no particles nothing can be measured: there the first
-term has the correction (displacement minus start) in place of the error, so that the network
-learns to leave the coarse field alone, while the scale still learns the true error.
+whose error cannot be reduced, drown the clean ones, whose error can.
+
+Where there are no particles nothing can be measured: there the first term has the correction
+(displacement minus start) in place of the error, so that the network learns to leave the coarse
+field alone, while the scale still learns the true error.
 """
 
 from __future__ import annotations

@@ -64,6 +64,15 @@ def test_the_scale_never_moves_the_displacement():
     assert torch.equal(*gradients)
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.1, 1.0])
+def test_with_emphasis_an_error_counts_relative_to_the_stated_scale(scale):
+    log_scale = torch.full(SHAPE, scale, dtype=torch.float64).log()
+    step = Step(vectors(3.0, 4.0), log_scale)
+    options = {"uncertainty_weight": 0.0, "emphasis": 0.1}
+    expected = 5 * 2 * 0.1 / (0.1 + scale)
+    assert loss([step], vectors(0, 0), **options) == pytest.approx(expected, rel=1e-5)
+
+
 def test_masked_pixels_do_not_count():
     fluid = EVERYWHERE.clone()
     fluid[..., 0] = False
