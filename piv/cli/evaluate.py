@@ -57,8 +57,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--data", type=Path, metavar="DATASET.h5", help="a data set with truth instead"
     )
     parser.add_argument(
-        "--split", choices=("validation", "test"), default="test",
-        help="part of the test set (default: test)",
+        "--split", choices=("validation", "test"), default="validation",
+        help="part of the test set (default: validation)",
     )  # fmt: skip
     parser.add_argument(
         "--pairs", type=units.count, metavar="N", help="pairs per class (default: 12)"
