@@ -212,9 +212,9 @@ def test_every_entry_of_the_catalogue_loads_and_is_what_it_says():
 
 
 def test_weights_still_reach_the_error_in_their_record():
-    """On the first two classes of the validation split; retrain or explain when this fails."""
+    """On three classes of the validation split; retrain or explain when this fails."""
     from piv.train import recipe as recipes
-    from piv.train.loop import Plan, Training
+    from piv.train.loop import Plan, Training, held_out_error
     from piv.train.source import open_source
 
     for name in weights.catalogue():
@@ -222,11 +222,17 @@ def test_weights_still_reach_the_error_in_their_record():
         recorded = model.record["metrics"]["validation_mean_endpoint_error"]
         recipe = recipes.from_dict(model.record["recipe"])
         source = open_source(recipe.source)
-        source.classes = tuple(recorded)[:2]
+        unchanged = dict(source.record) == model.record["source"]["record"]
+        source.classes = tuple(kind for kind in ("turbulence", "vortex", "jet") if kind in recorded)
+        assert source.classes
         run = Training(recipe, Path(), Plan(steps=1), source=source)
         run.average.load_state_dict(model.network.state_dict())
         for kind, error in run.validate().items():
-            assert error < 1.25 * recorded[kind]  # other processors round bfloat16 otherwise
+            batch = run._validation[kind]
+            coarse = held_out_error(batch.start.split(1), batch)
+            assert error < 0.75 * coarse  # measured with the first weights: 0.56, 0.40, 0.36
+            if unchanged:  # the same pairs; other processors round bfloat16 otherwise
+                assert error < 1.25 * recorded[kind]
 
 
 def test_the_header_is_plain_json(path):

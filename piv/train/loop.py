@@ -11,7 +11,7 @@ import datetime
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -331,10 +331,11 @@ class Training:
             self._validation = held_out(
                 self.source, "validation", self.recipe.validation_pairs, size, self._coarse_start
             )
-        errors = {
-            kind: _score(self.average, batch, self.recipe)
-            for kind, batch in self._validation.items()
-        }
+        errors = {}
+        for kind, batch in self._validation.items():
+            pairs = [batch.map(lambda t: t[i : i + 1]) for i in range(len(batch))]  # noqa: B023
+            displacements = [estimate(self.average, pair, self.recipe)[0] for pair in pairs]
+            errors[kind] = held_out_error(displacements, batch)
         self._close_row(self.optimiser.param_groups[0]["lr"], errors)
         return errors
 
@@ -535,19 +536,25 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
             kept.copy_(buffer)
 
 
-def _score(network: CCFCN, batch: Batch, recipe: TrainRecipe) -> float:
-    errors = []
-    for i in range(len(batch)):
-        one = batch.map(lambda tensor: tensor[i : i + 1])  # noqa: B023
-        displacement = estimate(network, one, recipe)[0]
-        inner = slice(BORDER, -BORDER)
-        errors.append(
-            mean_endpoint(
-                displacement[..., inner, inner],
-                one.truth[..., inner, inner],
-                (one.seeded & one.fluid)[..., inner, inner],
-            )
+def held_out_error(displacements: Sequence[Tensor], batch: Batch) -> float:
+    """Mean over the pairs of their mean end-point error, px, without an 8-px border.
+
+    Parameters
+    ----------
+    displacements : sequence of tensors, shape (1, 2, H, W)
+        One for each pair of the batch.
+    batch : Batch
+    """
+    inner = slice(BORDER, -BORDER)
+    where = (batch.seeded & batch.fluid)[..., inner, inner]
+    errors = [
+        mean_endpoint(
+            displacement[..., inner, inner],
+            batch.truth[i : i + 1, ..., inner, inner],
+            where[i : i + 1],
         )
+        for i, displacement in enumerate(displacements)
+    ]
     return float(torch.stack(errors).mean())
 
 
