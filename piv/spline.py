@@ -89,18 +89,20 @@ def sample(coefficients: Tensor, x: Tensor, y: Tensor, degree: int) -> Tensor:
     """
     height, width = coefficients.shape[-2:]
     columns, rows = _lookups(x, degree, width), _lookups(y, degree, height)
+    grid = x.new_empty(*x.shape, 2)
     total: Tensor | None = None
     for row, row_weight in rows:
         part: Tensor | None = None
+        grid[..., 1] = row
         for column, column_weight in columns:
-            grid = torch.stack((column, row), dim=-1)
+            grid[..., 0] = column
             value = grid_sample(
                 coefficients, grid, mode="bilinear", padding_mode="reflection", align_corners=True
             )
-            value = value * column_weight[:, None]
+            value = value.mul_(column_weight[:, None])
             part = value if part is None else part.add_(value)
         assert part is not None
-        part = part * row_weight[:, None]
+        part = part.mul_(row_weight[:, None])
         total = part if total is None else total.add_(part)
     assert total is not None
     return total

@@ -11,9 +11,15 @@ from typing import NamedTuple
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from piv.types import Flag
+
+
+class Planes(NamedTuple):
+    """Correlation planes and what their windows hold; leading shapes are the windows'."""
+
+    values: Tensor  # (..., 2 reach[0] + 1, 2 reach[1] + 1), normalised
+    contrast: Tensor  # standard deviation of the fluid, the smaller of the two frames
 
 
 class Peaks(NamedTuple):
@@ -28,7 +34,7 @@ class Peaks(NamedTuple):
 
 def correlation_planes(
     first: Tensor, second: Tensor, fluid: Tensor | None, reach: tuple[int, int]
-) -> Tensor:
+) -> Planes:
     r"""Normalised linear cross-correlation of paired windows, divided by their overlap.
 
     With :math:`a', b'` the windows less their mean and :math:`m` their fluid pixels (1 or 0),
@@ -50,7 +56,7 @@ def correlation_planes(
 
     Returns
     -------
-    planes : tensor, shape (..., 2 reach[0] + 1, 2 reach[1] + 1)
+    Planes
         Zero displacement is in the middle.  A window without contrast gives zeros.
     """
     height, width = first.shape[-2:]
@@ -61,7 +67,7 @@ def correlation_planes(
     if fluid is None:
         overlap = _triangle(height, reach[0])[:, None] * _triangle(width, reach[1])
         overlap = overlap.to(first)
-        pixels = torch.tensor(float(height * width), device=first.device)
+        pixels = first.new_full((1, 1), float(height * width))
         a = first - first.mean(dim=(-2, -1), keepdim=True)
         b = second - second.mean(dim=(-2, -1), keepdim=True)
     else:
@@ -69,11 +75,14 @@ def correlation_planes(
         a = (first - (first * fluid).sum((-2, -1), keepdim=True) / pixels) * fluid
         b = (second - (second * fluid).sum((-2, -1), keepdim=True) / pixels) * fluid
         overlap = _correlate(fluid, fluid, shape, reach)
-    energy = (a.square().sum((-2, -1)) * b.square().sum((-2, -1))).sqrt()
+    energy_a, energy_b = a.square().sum((-2, -1)), b.square().sum((-2, -1))
+    energy = (energy_a * energy_b).sqrt()
     # at a small overlap there is no evidence, only amplified noise: let such peaks fade
     overlap = torch.maximum(overlap, 0.25 * pixels)
     scale = torch.where(energy > 0, 1 / energy, torch.zeros_like(energy))[..., None, None]
-    return _correlate(a, b, shape, reach) * scale * (pixels / overlap)
+    values = _correlate(a, b, shape, reach).mul_(scale * (pixels / overlap))
+    contrast = (torch.minimum(energy_a, energy_b) / pixels[..., 0, 0]).sqrt()
+    return Planes(values, contrast)
 
 
 def _triangle(size: int, reach: int) -> Tensor:
@@ -162,6 +171,12 @@ def _secondary(planes: Tensor, row: Tensor, column: Tensor) -> Tensor:
     near = ((rows - row[:, None]).abs() <= 1)[:, :, None] & (
         (columns - column[:, None]).abs() <= 1
     )[:, None, :]
-    highest = max_pool2d(planes[:, None], 3, stride=1, padding=1)[:, 0]
-    other = (planes == highest) & ~near
+    other = (planes >= _highest_of_three(_highest_of_three(planes).mT).mT) & ~near
     return torch.where(other, planes, torch.zeros_like(planes)).flatten(1).amax(dim=1)
+
+
+def _highest_of_three(x: Tensor) -> Tensor:
+    """Each value or the larger of its neighbours along the last axis."""
+    pairs = torch.maximum(x[..., 1:], x[..., :-1])
+    inner = torch.maximum(pairs[..., 1:], pairs[..., :-1])
+    return torch.cat((pairs[..., :1], inner, pairs[..., -1:]), dim=-1)

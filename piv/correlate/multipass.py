@@ -283,26 +283,17 @@ def _planes(
     a: Tensor, b: Tensor, mask: Tensor | None, reach: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Planes and contrast; only the windows that are partly hidden pay for their masks."""
-    planes = correlation_planes(a, b, None, reach)
-    contrast = torch.minimum(a.std((-2, -1)), b.std((-2, -1)))
+    planes, contrast = correlation_planes(a, b, None, reach)
     if mask is None:
         return planes, contrast
     share = mask.mean((-2, -1))
     partly = (share < 1).nonzero(as_tuple=True)
     if len(partly[0]):
-        hidden = mask[partly]
-        special = correlation_planes(a[partly], b[partly], hidden, reach)
+        special = correlation_planes(a[partly], b[partly], mask[partly], reach)
         enough = (share[partly] >= _LEAST_FLUID)[:, None, None]
-        planes[partly] = torch.where(enough, special, torch.zeros_like(special))
-        contrast[partly] = torch.minimum(_spread(a[partly], hidden), _spread(b[partly], hidden))
+        planes[partly] = torch.where(enough, special.values, 0.0)
+        contrast[partly] = special.contrast
     return planes, contrast
-
-
-def _spread(windows: Tensor, mask: Tensor) -> Tensor:
-    """Standard deviation of the visible pixels of each window."""
-    count = mask.sum((-2, -1)).clamp(min=1)
-    mean = (windows * mask).sum((-2, -1)) / count
-    return (((windows - mean[:, None, None]) * mask).square().sum((-2, -1)) / count).sqrt()
 
 
 def _predict(grid: Grid, height: int, width: int) -> Tensor:
