@@ -127,6 +127,4 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 
 
 def test_calibrate_is_the_function_also_after_its_module_was_imported() -> None:
-    assert _python("import piv, piv.calibrate; print(callable(piv.calibrate))") == (
-        "True"
-    )
+    assert _python("import piv, piv.calibrate; print(callable(piv.calibrate))") == "True"
