@@ -400,7 +400,8 @@ class Training:
         then = state["recipe"]
         recipe = recipe or recipes.from_dict(then)
         now = recipe.to_dict()
-        if differing := [name for name in now if then.get(name) != now[name]]:
+        learned = [name for name in now if name not in recipes.EXPORT_ONLY]
+        if differing := [name for name in learned if then.get(name) != now[name]]:
             raise SettingsError(
                 f"{output} was trained with another recipe ({', '.join(differing)} differ): "
                 "resume it with its own, or choose another folder"
@@ -445,8 +446,10 @@ class Training:
         -------
         sha256 : str
         """
+        spec = self.recipe.calibration
+        source = open_source(spec) if spec else self.source
         calibration = calibrate_uncertainty(
-            self.average, self.source, self.recipe, coarse_start=self._coarse_start
+            self.average, source, self.recipe, coarse_start=self._coarse_start
         )
         return save_weights(path, self.average.state_dict(), self.record(name, calibration))
 

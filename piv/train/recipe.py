@@ -20,6 +20,10 @@ from piv.settings import option
 Windows = tuple[tuple[int, ...], ...]
 
 
+# these concern the weights' export, not what is learned: a resumed run may change them
+EXPORT_ONLY = ("calibration", "calibration_pairs")
+
+
 @dataclass(frozen=True, slots=True)
 class TrainRecipe:
     """Everything that decides what a training run computes, but for its length.
@@ -64,6 +68,11 @@ class TrainRecipe:
         (1, 2), "how often the last coarse pass is repeated, one is drawn", low=1, high=20
     )
     validation_pairs: int = option(4, "pairs per class for the validation error", low=1)
+    calibration: str = option(
+        "",
+        "data source on whose validation split the uncertainty is calibrated; "
+        "empty = that of the training",
+    )
     calibration_pairs: int = option(8, "pairs per class for the uncertainty's factors", low=1)
     network: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),

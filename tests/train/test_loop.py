@@ -92,6 +92,13 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path, source, tiny):
         open_run(tiny, tmp_path)
 
 
+def test_what_concerns_the_export_alone_may_change(tmp_path, source, tiny):
+    run_of(tiny, tmp_path, source, 1).run()
+    other = dataclasses.replace(tiny, calibration="synth:evaluation", calibration_pairs=3)
+    run = Training.resume(other, tmp_path, source=source)
+    assert run.recipe.calibration_pairs == 3
+
+
 def test_there_must_be_something_to_resume(tmp_path, tiny):
     with pytest.raises(InputError, match="cannot read the checkpoint"):
         open_run(tiny, tmp_path, resume=True)
