@@ -1,8 +1,9 @@
 """Frozen settings of every stage: the single declaration of defaults, ranges, units and help.
 
-From these dataclasses come the TOML template (``piv settings``), ``--set stage.name=value``, the
-form of the desktop program and the table in the docs.  Paths, workers, devices and verbosity are
-not settings: they are arguments of the face and must not change a number in the result.
+From these dataclasses come the checks, TOML files and their template (``piv settings``) and
+``--set stage.name=value``: a new setting is a new field, and nothing else.  Paths, workers,
+devices and verbosity are not settings: they are arguments of the face and must not change a number
+in the result.
 """
 
 from __future__ import annotations
@@ -348,6 +349,8 @@ def _comment(item: dataclasses.Field[Any]) -> list[str]:
         notes.append(" | ".join(meta["choices"]))
     if meta["low"] is not None and meta["high"] is not None:
         notes.append(f"{meta['low']:g} to {meta['high']:g}")
+    if meta["advanced"]:
+        notes.append("advanced")
     return [meta["help"] + (f"  ({', '.join(notes)})" if notes else "")]
 
 

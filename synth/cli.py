@@ -164,6 +164,7 @@ def _fields(options: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from piv.train.source import SPLITS
     from synth import stored
 
     with Progress(console=Console(stderr=True)) as bar:
@@ -171,8 +172,7 @@ def _fields(options: argparse.Namespace) -> None:
             total = sum(stored.RUNS.values()) * len(stored.TIMES)
             task = bar.add_task(name, total=total)
             fields = {
-                split: stored.compute(name, split, partial(bar.advance, task))
-                for split in stored.SPLITS
+                split: stored.compute(name, split, partial(bar.advance, task)) for split in SPLITS
             }
             stored.save(name, fields, options.folder)
     print(f"{options.folder}: {', '.join(stored.SOLVERS)}")

@@ -83,7 +83,7 @@ class ClassRecipe:
     Parameters
     ----------
     flow : str
-        Name in :data:`synth.draw.FLOWS`.
+        Name in :data:`synth.scene.FLOWS`.
     seed_name : str
         What the random numbers of the class start from, with the split and the index.
     weight : float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,24 +64,17 @@ def half_plane(
 
 def intersection(parts: list[Shape], kind: str) -> Shape:
     """Inside all of the parts: bands, polygons, steps."""
-
-    def distance(y: Tensor, x: Tensor) -> Tensor:
-        least = parts[0].distance(y, x)
-        for part in parts[1:]:
-            least = torch.maximum(least, part.distance(y, x))
-        return least
-
-    return Shape(distance, {"kind": kind, "parts": [part.record for part in parts]})
+    return _joined(parts, kind, torch.maximum)
 
 
 def union(parts: list[Shape], kind: str) -> Shape:
     """Inside any of the parts."""
+    return _joined(parts, kind, torch.minimum)
 
+
+def _joined(parts: list[Shape], kind: str, choose: Callable[[Tensor, Tensor], Tensor]) -> Shape:
     def distance(y: Tensor, x: Tensor) -> Tensor:
-        least = parts[0].distance(y, x)
-        for part in parts[1:]:
-            least = torch.minimum(least, part.distance(y, x))
-        return least
+        return reduce(choose, (part.distance(y, x) for part in parts))
 
     return Shape(distance, {"kind": kind, "parts": [part.record for part in parts]})
 

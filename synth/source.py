@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from piv.errors import InputError
+from piv.train.source import SPLITS
 from piv.tuning import keep_memory
 from piv.types import MINIMUM_SIZE, ImagePair, TruePair
 from synth import camera, flows, particles
@@ -20,7 +21,6 @@ from synth.recipe import ClassRecipe, Recipe
 from synth.scene import Scene, check, compose, values
 
 GENERATOR_VERSION = 2  # goes up whenever the same seed gives other numbers
-SPLITS = ("train", "validation", "test")
 ENDLESS = 1 << 40  # indices below this
 LARGEST_SIZE = 16384  # px
 

@@ -18,11 +18,11 @@ import numpy.typing as npt
 import torch
 
 from piv.errors import InputError
+from piv.train.source import SPLITS
 from synth.solver import SolverSettings, initial, run
 
 FOLDER = Path(__file__).parent / "fields"
 STORED_SIZE = 176  # holds all of the 2 * 85 + 1 modes that the 2/3 rule leaves of 256
-SPLITS = ("train", "validation", "test")
 
 # runs per split, and the times (in box units over rms velocity) at which each is kept
 RUNS = {"train": 5, "validation": 1, "test": 2}

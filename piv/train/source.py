@@ -14,7 +14,7 @@ from piv.errors import InputError
 from piv.types import TruePair
 
 GROUP = "piv.data_sources"
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")  # their order is part of the generator's seeds
 
 
 class Source(Protocol):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from piv.errors import InputError
+from piv.train.source import SPLITS
 from synth import stored
 from synth.solver import SolverSettings, initial, run, velocity
 
@@ -62,7 +63,7 @@ def test_start_has_unit_velocity_and_only_its_own_random_numbers() -> None:
 def test_stored_fields_are_those_of_separate_runs() -> None:
     for name in stored.SOLVERS:
         flat = []
-        for split in stored.SPLITS:
+        for split in SPLITS:
             fields = stored.load(name, split).astype(np.float64)
             assert fields.shape[1:] == (stored.STORED_SIZE, stored.STORED_SIZE)
             assert len(fields) == stored.RUNS[split] * len(stored.TIMES)
@@ -76,7 +77,7 @@ def test_stored_fields_are_those_of_separate_runs() -> None:
 
 def test_stored_fields_small_enough_and_saved_whole(tmp_path, monkeypatch) -> None:
     assert sum(p.stat().st_size for p in stored.FOLDER.glob("*.npz")) < 5e6
-    fields = {split: np.ones((1, 4, 4), np.float16) for split in stored.SPLITS}
+    fields = {split: np.ones((1, 4, 4), np.float16) for split in SPLITS}
     path = stored.save("sqg", fields, tmp_path / "ä folder")
     assert [p.name for p in path.parent.iterdir()] == ["sqg.npz"]
     monkeypatch.setattr(stored, "FOLDER", tmp_path / "nowhere")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from piv.errors import InputError, PIVError, SettingsError
+from piv.train.source import SPLITS
 from synth import draws, flows, recipe, scene, stored
 from synth.draw import Frame
 from synth.source import Source, open_source
@@ -56,7 +57,7 @@ def test_no_two_pairs_are_the_same(training: Source) -> None:
 
 def test_solver_fields_of_the_splits_are_not_shared(evaluation: Source) -> None:
     seen: dict[str, set[bytes]] = {}
-    for split in stored.SPLITS:
+    for split in SPLITS:
         fields = stored.load("turbulence", split)
         seen[split] = {fields[i].tobytes() for i in range(len(fields))}
         pair = evaluation.pair(split, 3, "turbulence", SIZE)

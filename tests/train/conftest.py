@@ -8,9 +8,9 @@ import torch
 
 from piv.train import recipe as recipes
 from piv.train.recipe import TrainRecipe
+from piv.train.source import SPLITS
 from piv.types import ImagePair, TruePair
 
-SPLITS = ("train", "validation", "test")
 TINY = {
     "image_widths": [4, 6],
     "velocity_widths": [4, 4],
