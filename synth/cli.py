@@ -164,9 +164,11 @@ def _fields(options: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from piv.io.files import make_folder
     from piv.train.source import SPLITS
     from synth import stored
 
+    make_folder(options.folder)
     with Progress(console=Console(stderr=True)) as bar:
         for name in stored.SOLVERS:
             total = sum(stored.RUNS.values()) * len(stored.TIMES)

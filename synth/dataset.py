@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from piv.errors import InputError
-from piv.io.files import Patient, replacing
+from piv.io.hdf5 import replacing_hdf5
 from piv.types import SCHEMA_VERSION, TruePair
 from synth.source import Source
 
@@ -63,20 +63,17 @@ def write_dataset(
     shape = source.size if size is None else size
     seeds = {"split": split, "indices": list(indices), "kind": kind, "size": list(shape)}
     first = source.pair(split, indices[0], kind, size)  # refuses what cannot be, before any file
-    with replacing(path) as file:
-        patient = Patient(file)
-        with h5py.File(patient, "w") as store:
-            _attributes(store, source.record, seeds)
-            dtype = np.dtype(np.uint8 if source.bits <= 8 else np.uint16)
-            _layout(store, len(indices), shape, dtype)
-            for row, index in enumerate(indices):
-                pair = first if row == 0 else source.pair(split, index, kind, size)
-                store["frames/a"][row] = pair.pair.first
-                store["frames/b"][row] = pair.pair.second
-                _write_truth(store, row, pair, len(indices))
-                patient.check()
-                progress()
-        patient.check()
+    with replacing_hdf5(path) as (store, check):
+        _attributes(store, source.record, seeds)
+        dtype = np.dtype(np.uint8 if source.bits <= 8 else np.uint16)
+        _layout(store, len(indices), shape, dtype)
+        for row, index in enumerate(indices):
+            pair = first if row == 0 else source.pair(split, index, kind, size)
+            store["frames/a"][row] = pair.pair.first
+            store["frames/b"][row] = pair.pair.second
+            _write_truth(store, row, pair, len(indices))
+            check()
+            progress()
 
 
 def write_truth(path: str | Path, pair: TruePair, precision: float | None = None) -> None:
@@ -92,15 +89,12 @@ def write_truth(path: str | Path, pair: TruePair, precision: float | None = None
     PIVError
         If the file cannot be written.
     """
-    with replacing(path) as file:
-        patient = Patient(file)
-        with h5py.File(patient, "w") as store:
-            known = ("generator", "recipe", "split", "index")
-            seeds = {key: pair.recipe[key] for key in known if key in pair.recipe}
-            _attributes(store, {"generator": pair.recipe["generator"]}, seeds)
-            _truth_layout(store, 1, pair.pair.shape, level=9)
-            _write_truth(store, 0, pair, 1, precision)
-        patient.check()
+    with replacing_hdf5(path) as (store, _):
+        known = ("generator", "recipe", "split", "index")
+        seeds = {key: pair.recipe[key] for key in known if key in pair.recipe}
+        _attributes(store, {"generator": pair.recipe["generator"]}, seeds)
+        _truth_layout(store, 1, pair.pair.shape, level=9)
+        _write_truth(store, 0, pair, 1, precision)
 
 
 def _attributes(store: h5py.File, recipe: dict[str, Any], seeds: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from piv.errors import InputError
+from piv.io.files import replacing
 from piv.train.source import SPLITS
 from synth.solver import SolverSettings, initial, run
 
@@ -62,19 +63,13 @@ def _thinned(q: torch.Tensor) -> npt.NDArray[np.float16]:
     return (small / small.std()).numpy().astype(np.float16)
 
 
-def save(name: str, fields: dict[str, npt.NDArray[np.float16]], folder: Path = FOLDER) -> Path:
-    """Write the fields of all splits of one solver into ``folder``; returns the file."""
+def save(name: str, fields: dict[str, npt.NDArray[np.float16]], folder: Path) -> Path:
+    """Write the fields of all splits of one solver into a folder; returns the file."""
     path = folder / f"{name}.npz"
     record = json.dumps({**asdict(SOLVERS[name]), "times": TIMES, "runs": RUNS})
-    temporary = path.with_suffix(".partial.npz")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary.open("wb") as file:
-            arrays: dict[str, Any] = {**fields, "record": np.array(record)}
-            np.savez_compressed(file, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    arrays: dict[str, Any] = {**fields, "record": np.array(record)}
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
     return path
 
 

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import piv
-from piv.errors import WeightsError
+from piv.errors import PIVError, WeightsError
 from piv.network import weights
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 
@@ -64,7 +64,7 @@ def test_saving_returns_the_hash_and_leaves_no_other_file(tmp_path, network):
 
 
 def test_saving_where_nothing_can_be_written_is_refused(tmp_path, network):
-    with pytest.raises(WeightsError, match="cannot write"):
+    with pytest.raises(PIVError, match="cannot write"):
         weights.save_weights(tmp_path / "no" / "one.safetensors", network.state_dict(), RECORD)
 
 

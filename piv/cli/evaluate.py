@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from piv.cli import units
 from piv.cli.choices import add_settings, chosen_model, chosen_settings
 from piv.errors import InputError, SettingsError
+from piv.io.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from piv.io.dataset import TruePairs
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0; a :class:`PIVError` becomes 2 in ``main``."""
     settings = chosen_settings(args)
     if args.output is not None:
-        _folder(args.output)
+        make_folder(args.output)
     from piv.network.weights import load_model
     from piv.settings import to_dict
     from piv.train.evaluation import evaluate
@@ -186,15 +187,7 @@ def _progress(number: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
-
-
 def _write(folder: Path, result: Evaluation, about: dict[str, Any]) -> None:
-    from piv.io.files import replacing
     from piv.train.figures import evaluation_figure
 
     plain = {

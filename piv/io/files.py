@@ -1,17 +1,30 @@
-"""Writing files so that nothing half-written ever stands under the final name."""
+"""Making folders, and writing files so that nothing half-written has the final name."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from piv.errors import PIVError
+from piv.errors import InputError, PIVError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none.
+
+    Raises
+    ------
+    InputError
+        If that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
 @contextmanager
@@ -39,77 +52,3 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-class Patient(io.RawIOBase):
-    """A file whose failures wait until HDF5 is done.
-
-    HDF5 cannot close a file after a failed write: it keeps it open and crashes at exit
-    (measured with 2.0, full disk).  So a failing write, or a Ctrl-C inside it, is remembered,
-    the rest is dropped, and :meth:`check` raises it when the library has let go.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
-        self._file = file
-        self._failure: BaseException | None = None
-
-    def check(self) -> None:
-        """Raise what went wrong first, if anything did."""
-        if self._failure is not None:
-            raise self._failure
-
-    def write(self, data: Any) -> int:
-        """Write all of ``data``, or remember why not."""
-        view = memoryview(data)
-        if self._failure is None:
-            try:
-                self._file.write(view)
-            except BaseException as failure:
-                self._failure = failure
-        if self._failure is not None:
-            self._file.seek(view.nbytes, io.SEEK_CUR)
-        return int(view.nbytes)
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into ``buffer``; zeros for what was dropped."""
-        view = memoryview(buffer).cast("B")
-        data = self._file.read(len(view))
-        view[: len(data)] = data
-        view[len(data) :] = bytes(len(view) - len(data))
-        return len(view)
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the length, or remember why not."""
-        try:
-            self._file.truncate(size)
-        except OSError as failure:
-            self._failure = self._failure or failure
-        return self._file.tell() if size is None else size
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Tell the position."""
-        return self._file.tell()
-
-    def flush(self) -> None:
-        """Pass on what is buffered, or remember why not."""
-        try:
-            self._file.flush()
-        except OSError as failure:
-            self._failure = self._failure or failure
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def writable(self) -> bool:
-        """Say that it can be written."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can be moved in."""
-        return True

@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from piv.errors import InputError
-from piv.io.files import Patient, replacing
+from piv.io.hdf5 import replacing_hdf5
 from piv.io.labelled import VECTORS, attributes, group_attributes, to_json, variables
 from piv.types import SCHEMA_VERSION, Analysis, VectorField
 
@@ -54,12 +54,9 @@ def write_analysis(
     PIVError
         If the file cannot be written.
     """
-    with replacing(path) as file:
-        patient = Patient(file)
-        with h5py.File(patient, "w") as store:
-            create_layout(store, 1, analysis)
-            write_pair(store, 0, analysis, seconds=seconds)
-        patient.check()
+    with replacing_hdf5(path) as (store, _):
+        create_layout(store, 1, analysis)
+        write_pair(store, 0, analysis, seconds=seconds)
 
 
 def create_layout(store: h5py.File, count: int, example: Analysis) -> None:

@@ -7,12 +7,10 @@ The catalogue (``piv/weights/catalogue.toml``) maps dated names to files and the
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import json
 import math
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -28,6 +26,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from piv.errors import PIVError, WeightsError
+from piv.io.files import replacing
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 
 FORMAT = "ccfcn-piv-weights-1"
@@ -161,28 +160,14 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], record: Mappin
 
     Raises
     ------
-    WeightsError
+    PIVError
         If the file cannot be written.
     """
-    path = Path(path)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "record": json.dumps(record, allow_nan=False)}
     content = safetensors.torch.save(plain, metadata)
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(content)
-        try:
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        raise WeightsError(f"cannot write the weights {path}: {error.strerror}") from None
+    with replacing(path) as file:
+        file.write(content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from piv.errors import InputError
+from piv.io.files import replacing
 
 NAME = "checkpoint.pt"
 VERSION = 1
@@ -20,18 +20,11 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
     Raises
     ------
-    InputError
+    PIVError
         If it cannot be written; the previous checkpoint stays.
     """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            torch.save({"version": VERSION, **state}, file)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise InputError(f"cannot write the checkpoint {path}: {error.strerror}") from None
+    with replacing(path) as file:
+        torch.save({"version": VERSION, **state}, file)
 
 
 def read(path: Path) -> dict[str, Any]:

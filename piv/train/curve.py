@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from piv.errors import InputError
+from piv.io.files import replacing
 
 _COLUMNS = ("step", "minutes", "learning_rate", "loss", "endpoint_error")
 
@@ -25,15 +25,15 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     Raises
     ------
-    InputError
+    PIVError
         If the folder cannot be written.
     """
-    try:
-        _replace(folder / "curve.csv", table(rows).encode("utf-8"))
-        if len(rows) > 1:
-            _replace(folder / "curve.png", _figure(rows))
-    except OSError as error:
-        raise InputError(f"cannot write the curve in {folder}: {error.strerror}") from None
+    contents = {"curve.csv": table(rows).encode("utf-8")}
+    if len(rows) > 1:
+        contents["curve.png"] = _figure(rows)
+    for name, content in contents.items():
+        with replacing(folder / name) as file:
+            file.write(content)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -78,9 +78,3 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
     image = io.BytesIO()
     FigureCanvasAgg(figure).print_png(image)  # type: ignore[no-untyped-call]
     return image.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)

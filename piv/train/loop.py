@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from piv.errors import InputError, PIVError, SettingsError, WeightsError
+from piv.io.files import make_folder
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.weights import plain_config, read_weights, rebuild, save_weights
 from piv.train import checkpoint, curve
@@ -622,8 +623,5 @@ def open_run(
         raise InputError(f"{output} already holds a run: resume it, or choose another folder")
     plan = Plan(steps, minutes) if given else Plan(steps=recipe.steps)
     run = Training(recipe, output, plan, start_from=start_from, gang=gang)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {output}: {error.strerror}") from None
+    make_folder(output)
     return run

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from piv.errors import PIVError
-from piv.io.files import Patient, replacing
+from piv.io.files import replacing
+from piv.io.hdf5 import Patient, replacing_hdf5
 
 
 def test_a_file_appears_with_its_content(tmp_path: Path) -> None:
@@ -83,10 +84,8 @@ def test_hdf5_can_close_a_file_that_could_not_be_written(failure: BaseException)
 
 
 def test_a_file_that_could_be_written_passes_the_check(tmp_path: Path) -> None:
-    with replacing(tmp_path / "a.h5") as file:
-        patient = Patient(file)
-        with h5py.File(patient, "w") as store:
-            store["a"] = np.arange(5000)
-        patient.check()
+    with replacing_hdf5(tmp_path / "a.h5") as (store, check):
+        store["a"] = np.arange(5000)
+        check()
     with h5py.File(tmp_path / "a.h5") as store:
         assert store["a"][-1] == 4999
