@@ -99,10 +99,12 @@ def _run(code: str, *argv: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_while_writing_leaves_no_file(folder: Path) -> None:
     code = """
-        import sys, time
+        import signal, sys, time
         import piv.io.store as store
         from piv.cli import main
 
+        # what is started in the background ignores Ctrl-C otherwise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         whole = store.write_pair
 
         def slow(*args, **options):
