@@ -191,7 +191,7 @@ def sample_nearest(
     x, y = x + part * displacement[:, 0], y + part * displacement[:, 1]
     # a pixel reaches half a pixel beyond its centre
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    if fluid is not None:
+    if fluid is not None and not bool(fluid.all()):
         column = x.round().clamp(0, width - 1).long()
         row = y.round().clamp(0, height - 1).long()
         batch = torch.arange(len(fluid), device=fluid.device)[:, None, None]

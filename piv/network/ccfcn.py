@@ -249,12 +249,13 @@ class Step(nn.Module):
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
             match = local_match(first, second)
             evidence = torch.cat((squares.values, squares.strength, halve(seen)), dim=1)
-            shape = velocity_features(estimate) if self.velocity_pyramid is not None else None
-        features = planes
+            shape = velocity_features(estimate)
+        features = [for_convolution(plane) for plane in planes]
         if self.velocity_pyramid is not None:
-            velocity = self.velocity_pyramid(shape)
-            features = [torch.cat(pair, dim=1) for pair in zip(planes, velocity, strict=True)]
-        levels = self.image_pyramid(torch.cat((pixels, evidence), dim=1), features)
+            velocity = self.velocity_pyramid(for_convolution(shape))
+            features = [torch.cat(pair, dim=1) for pair in zip(features, velocity, strict=True)]
+        measured = for_convolution(torch.cat((pixels, evidence), dim=1))
+        levels = self.image_pyramid(measured, features)
         correction = self.head(self.deconvolution(levels)).float()
         middle = len(config.base_sigmas) // 2
         base = estimate + F.interpolate(
@@ -352,6 +353,14 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, nn.ReLU())
+
+
+def for_convolution(x: Tensor) -> Tensor:
+    """The type and layout in which convolutions compute, converted once and not by each of them."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        x = x.to(torch.get_autocast_dtype(device))
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def zero(layer: nn.Module) -> None:
