@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from piv.cli import units
 
 if TYPE_CHECKING:
-    from piv.train.loop import Progress, Training
+    from piv.train.loop import Training
     from piv.train.processes import Gang
+    from piv.train.progress import Progress
 
 LINE_SECONDS = 30.0  # between two lines where the output is not a terminal
 WEIGHTS = "weights.safetensors"

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
-from piv.train.data import CoarseStart, held_out
+from piv.train.data import CoarseStart
+from piv.train.held_out import estimate, held_out
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source
 from piv.types import Float
 
 SHARE_68, SHARE_95 = 0.683, 0.95
-BORDER = 8  # px, left out
 
 
 def calibrate_uncertainty(
@@ -51,15 +52,12 @@ def calibrate_uncertainty(
         ``interval_68``, ``interval_95``, ``coverage`` (share within the 68.3 % interval per
         class), ``pairs_per_class``.
     """
-    from piv.train.loop import estimate
-
     pairs = recipe.calibration_pairs if pairs is None else pairs
     size = (recipe.render, recipe.render) if size is None else size
     ratios: dict[str, Float] = {}
     for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
         parts = []
-        for i in range(len(batch)):
-            one = batch.map(lambda tensor: tensor[i : i + 1])  # noqa: B023
+        for one in batch.singles():
             displacement, log_scale = estimate(network, one, recipe)
             ratio = (displacement - one.truth).abs() * torch.exp(-log_scale)
             inner = slice(BORDER, -BORDER)

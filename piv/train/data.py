@@ -8,7 +8,7 @@ consecutive steps and always among other pairs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -55,6 +55,11 @@ class Batch:
 
     def __len__(self) -> int:
         return self.first.shape[0]
+
+    def singles(self) -> Iterator[Batch]:
+        """The pairs one by one."""
+        for i in range(len(self)):
+            yield self.map(lambda tensor: tensor[i : i + 1])  # noqa: B023  (called at once)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same function of every tensor."""
@@ -244,38 +249,3 @@ def _random_crop(sample: Batch, size: int, rng: np.random.Generator) -> Batch:
         transpose=transpose,
         swap=swap,
     )
-
-
-def held_out(
-    source: Source,
-    split: str,
-    number: int,
-    size: tuple[int, int],
-    coarse_start: CoarseStart | None = None,
-) -> dict[str, Batch]:
-    """The first ``number`` pairs of every class, with the coarse stage's default settings.
-
-    Parameters
-    ----------
-    source : Source
-    split : "validation" or "test"
-    number : int
-        Pairs per class.
-    size : (int, int)
-        Height and width of the pairs, px.
-    coarse_start : callable, optional
-        Stands in for :func:`piv.pipeline.coarse_start`.
-
-    Returns
-    -------
-    batches : dict of class to Batch
-    """
-    return {
-        kind: assemble(
-            [source.pair(split, index, kind=kind, size=size) for index in range(number)],
-            CorrelateSettings(),
-            ValidateSettings(),
-            coarse_start,
-        )
-        for kind in source.classes
-    }

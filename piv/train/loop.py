@@ -7,17 +7,15 @@ resumed run computes what the uninterrupted one would have, bit for bit on one t
 from __future__ import annotations
 
 import copy
-import datetime
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from piv.errors import InputError, PIVError, SettingsError, WeightsError
 from piv.io.files import make_folder
@@ -26,10 +24,12 @@ from piv.network.weights import plain_config, read_weights, rebuild, save_weight
 from piv.train import checkpoint, curve
 from piv.train import recipe as recipes
 from piv.train.calibration import calibrate_uncertainty
-from piv.train.data import Batch, CoarseStart, TrainingData, held_out
+from piv.train.data import Batch, CoarseStart, TrainingData
+from piv.train.held_out import held_out, validation_errors
 from piv.train.loss import mean_endpoint, refinement_loss
 from piv.train.processes import Gang
-from piv.train.provenance import code_version
+from piv.train.progress import Clock, Plan, Progress
+from piv.train.provenance import stage_record, weights_record
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source, open_source
 
@@ -38,64 +38,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 120.0
 VALIDATION_SECONDS = 180.0
 ROW_STEPS = 50  # a row of the curve is the mean over so many steps
-BORDER = 8  # px, left out of validation errors
 _PATIENCE = 20  # consecutive steps without a finite gradient before giving up
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long a run shall be: in steps, or in minutes of wall time."""
-
-    steps: int | None = None
-    minutes: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise SettingsError("plan a run in steps or in minutes, one of the two")
-        if self.steps is not None and self.steps < 1:
-            raise SettingsError(f"a run needs at least one step, not {self.steps}")
-        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise SettingsError(f"a run needs a positive number of minutes, not {self.minutes}")
-
-    def progress(self, step: int, seconds: float) -> float:
-        """Share of the run that is done, 0 to 1."""
-        if self.steps is not None:
-            return min(1.0, step / self.steps)
-        assert self.minutes is not None
-        return min(1.0, seconds / (60.0 * self.minutes))
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a face can show after a step."""
-
-    step: int
-    done: float
-    loss: float
-    endpoint_error: float
-    crops_per_second: float
-    seconds_left: float
-    data_share: float
-    validation: Mapping[str, float] | None = None
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Seconds spent so far, over all sessions of the run."""
-
-    wall: float = 0.0
-    core: float = 0.0
-    data: float = 0.0
-    _wall: float = field(default_factory=time.perf_counter)
-    _core: float = field(default_factory=time.process_time)
-
-    def tick(self) -> float:
-        """Add the wall time since the last tick; returns this process's core time since then."""
-        wall, core = time.perf_counter(), time.process_time()
-        spent = core - self._core
-        self.wall += wall - self._wall
-        self._wall, self._core = wall, core
-        return spent
 
 
 def _nothing(progress: Progress) -> None:
@@ -158,7 +101,7 @@ class Training:
         self.step = 0
         self.rows: list[dict[str, Any]] = []
         self._window: list[tuple[float, float]] = []
-        self._clock = _Clock()
+        self._clock = Clock()
         self._bad = 0
         self._validation: dict[str, Batch] | None = None
 
@@ -197,7 +140,7 @@ class Training:
         finished : bool
             False if it was stopped; a checkpoint is written either way.
         """
-        self._clock = _Clock(self._clock.wall, self._clock.core, self._clock.data)
+        self._clock = Clock(self._clock.wall, self._clock.core, self._clock.data)
         saved = validated = began = self._clock.wall
         first_step = self.step
         while (done := self.plan.progress(self.step, self._clock.wall)) < 1.0:
@@ -332,11 +275,7 @@ class Training:
             self._validation = held_out(
                 self.source, "validation", self.recipe.validation_pairs, size, self._coarse_start
             )
-        errors = {}
-        for kind, batch in self._validation.items():
-            pairs = [batch.map(lambda t: t[i : i + 1]) for i in range(len(batch))]  # noqa: B023
-            displacements = [estimate(self.average, pair, self.recipe)[0] for pair in pairs]
-            errors[kind] = held_out_error(displacements, batch)
+        errors = validation_errors(self.average, self._validation, self.recipe)
         self._close_row(self.optimiser.param_groups[0]["lr"], errors)
         return errors
 
@@ -430,7 +369,7 @@ class Training:
         run.rows = state["rows"]
         run._window = [(loss, error) for loss, error in state["window"]]
         run._bad = state["bad"]
-        run._clock = _Clock(*state["seconds"])
+        run._clock = Clock(*state["seconds"])
         return run
 
     def export(self, path: Path, name: str) -> str:
@@ -452,48 +391,19 @@ class Training:
         calibration = calibrate_uncertainty(
             self.average, source, self.recipe, coarse_start=self._coarse_start
         )
-        return save_weights(path, self.average.state_dict(), self.record(name, calibration))
-
-    def record(self, name: str, calibration: Mapping[str, Any]) -> dict[str, Any]:
-        """What the weights were made with, JSON-able."""
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        recipe = self.recipe.to_dict()
-        stage = {
-            "name": name,
-            "date": today,
-            "recipe": recipe,
-            "source": {"spec": self.recipe.source, "record": dict(self.source.record)},
-            "seed": self.recipe.seed,
-            "stage": len(self.history),
-            "code": code_version(),
-            "torch": str(torch.__version__),
-            "steps": self.step,
-            "crops": self.step * self.recipe.batch * self.gang.size,
-            "processes": self.gang.size,
-            "core_minutes": round(self._clock.core / 60.0, 2),
-            "minutes": round(self._clock.wall / 60.0, 2),
-            "curve": self.rows,
-        }
-        stages = [*self.history, stage]
-        validation = [row["validation"] for row in self.rows if row.get("validation")]
-        return {
-            "name": name,
-            "date": today,
-            "licence": "BSD-3-Clause",
-            "network": plain_config(self.network),
-            "parameters": sum(p.numel() for p in self.network.parameters()),
-            "units": "px between the frames, at mid-time, v positive down",
-            "recipe": recipe,
-            "source": stage["source"],
-            "seeds": [part["seed"] for part in stages],
-            "code": stage["code"],
-            "steps": sum(part["steps"] for part in stages),
-            "crops": sum(part["crops"] for part in stages),
-            "core_minutes": round(sum(part["core_minutes"] for part in stages), 2),
-            "stages": stages,
-            "metrics": {"validation_mean_endpoint_error": validation[-1] if validation else {}},
-            "calibration": dict(calibration),
-        }
+        stage = stage_record(
+            name,
+            self.recipe,
+            self.source.record,
+            stage=len(self.history),
+            steps=self.step,
+            processes=self.gang.size,
+            seconds=self._clock.wall,
+            core_seconds=self._clock.core,
+            curve=self.rows,
+        )
+        record = weights_record(self.average, [*self.history, stage], calibration)
+        return save_weights(path, self.average.state_dict(), record)
 
 
 def _config(recipe: TrainRecipe) -> CCFCNConfig:
@@ -538,41 +448,6 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
             mean.lerp_(value, 1.0 - decay)
         for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
             kept.copy_(buffer)
-
-
-def held_out_error(displacements: Sequence[Tensor], batch: Batch) -> float:
-    """Mean over the pairs of their mean end-point error, px, without an 8-px border.
-
-    Parameters
-    ----------
-    displacements : sequence of tensors, shape (1, 2, H, W)
-        One for each pair of the batch.
-    batch : Batch
-    """
-    inner = slice(BORDER, -BORDER)
-    where = (batch.seeded & batch.fluid)[..., inner, inner]
-    errors = [
-        mean_endpoint(
-            displacement[..., inner, inner],
-            batch.truth[i : i + 1, ..., inner, inner],
-            where[i : i + 1],
-        )
-        for i, displacement in enumerate(displacements)
-    ]
-    return float(torch.stack(errors).mean())
-
-
-def estimate(network: CCFCN, batch: Batch, recipe: TrainRecipe) -> tuple[Tensor, Tensor]:
-    """Displacement and log-scale of the last refinement step, without gradients."""
-    network.eval()
-    with (
-        torch.inference_mode(),
-        torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"),
-    ):
-        last = network(
-            batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
-        )[-1]
-    return last.displacement.float(), last.log_scale.float()
 
 
 def open_run(

@@ -10,7 +10,8 @@ import torch
 from piv.errors import InputError
 from piv.settings import CorrelateSettings, ValidateSettings
 from piv.spline import coefficients, deform_pair
-from piv.train.data import TrainingData, assemble, crop, held_out, join, transform
+from piv.train.data import TrainingData, assemble, crop, join, transform
+from piv.train.held_out import held_out
 from piv.train.source import open_source
 
 

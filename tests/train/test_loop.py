@@ -12,7 +12,8 @@ from piv.errors import InputError, SettingsError, WeightsError
 from piv.network.weights import load_model, read_weights
 from piv.train import checkpoint
 from piv.train.calibration import calibrate_uncertainty, interval_factor
-from piv.train.loop import Plan, Training, open_run
+from piv.train.loop import Training, open_run
+from piv.train.progress import Plan
 
 
 def run_of(recipe, folder, source, steps, **options):
