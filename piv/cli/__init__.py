@@ -1,7 +1,7 @@
 """The command line: ``piv COMMAND ...``.
 
 Exit status: 0 done; 1 some pairs or checks failed; 2 a usage or input error, told in one line on
-standard error; 130 Ctrl-C; 70 a bug, with its traceback.
+standard error; 3 stopped early and resumable; 130 Ctrl-C; 70 a bug, with its traceback.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from piv.errors import PIVError
 
-USAGE, BUG, INTERRUPTED = 2, 70, 130
+USAGE, STOPPED, BUG, INTERRUPTED = 2, 3, 70, 130
 
 
 class Parser(argparse.ArgumentParser):

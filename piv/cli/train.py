@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piv.cli import units
+from piv.cli.guard import INTERRUPTED, STOPPED
 
 if TYPE_CHECKING:
     from piv.train.loop import Training
@@ -69,7 +70,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status: 0 trained and exported, 130 stopped and resumable."""
+    """Exit status: 0 trained and exported; resumable after Ctrl-C (130) or SIGTERM (3)."""
     from piv.tuning import keep_memory
 
     keep_memory()
@@ -90,16 +91,17 @@ def run(args: argparse.Namespace) -> int:
     training = open_run(**options, gang=Gang(0, args.processes))
     with (
         others(args.processes, partial(_follow, options), args.threads),
-        _stop_on_signals() as stopped,
+        _caught_signals() as caught,
         _reporter() as report,
     ):
-        finished = training.run(report, stopped, checkpoint_seconds=args.checkpoint_every)
+        every = args.checkpoint_every
+        finished = training.run(report, lambda: bool(caught), checkpoint_seconds=every)
     if not finished:
         print(
             f"stopped at step {training.step}; go on with: piv train --resume -o {args.output}",
             file=sys.stderr,
         )
-        return 130
+        return INTERRUPTED if caught[0] == signal.SIGINT else STOPPED
     _export(training, args.output, args.name or args.output.resolve().name)
     return 0
 
@@ -121,8 +123,8 @@ def _export(training: Training, folder: Path, name: str) -> None:
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM ends the run after the current step, a second one at once."""
+def _caught_signals() -> Iterator[list[int]]:
+    """Remember the first Ctrl-C or SIGTERM, which ends the run after its step; another acts."""
     caught: list[int] = []
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = {kind: signal.getsignal(kind) for kind in kinds}
@@ -134,7 +136,7 @@ def _stop_on_signals() -> Iterator[Callable[[], bool]]:
     for kind in kinds:
         signal.signal(kind, note)
     try:
-        yield lambda: bool(caught)
+        yield caught
     finally:
         for kind in kinds:
             signal.signal(kind, before[kind])

@@ -77,14 +77,15 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, recipe):
     assert all(first[name].equal(second[name]) for name in first)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
-def test_sigterm_leaves_a_checkpoint_and_status_130(tmp_path, recipe):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to catch")
+@pytest.mark.parametrize(("kind", "status"), [("SIGTERM", 3), ("SIGINT", 130)])
+def test_a_stopped_run_leaves_a_checkpoint(tmp_path, recipe, kind, status):
     folder = tmp_path / "run"
     process = command(recipe, "-o", folder, "--steps", 100000, "--checkpoint-every", "1ms")
     wait_for(folder / checkpoint.NAME, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.Signals[kind])
     error = process.communicate()[1]
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "--resume" in error.splitlines()[-1]
     step = checkpoint.read(folder / checkpoint.NAME)["step"]
     assert f"stopped at step {step};" in error
