@@ -13,7 +13,7 @@ from scipy.special import erf
 
 import piv
 from piv.metrics import errors, mean_endpoint_error, vector_rms
-from piv.plot import vorticity
+from piv.post import vorticity
 from piv.settings import from_dict
 from piv.spline import coefficients, deform_pair
 from piv.types import Calibration, Flag, Float, ImagePair, VectorField

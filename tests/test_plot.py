@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose
 
 from piv.calibrate import calibrate
 from piv.errors import InputError, PIVError
-from piv.plot import figure, figure_format, save_figure, vorticity
+from piv.plot import figure, figure_format, save_figure
+from piv.post import vorticity
 from piv.types import Analysis, Calibration, Flag, ImagePair, VectorField
 
 SHAPE = (90, 120)
