@@ -10,6 +10,9 @@
 Any other exception is a bug and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class PIVError(Exception):
     """Something the user can put right; the message says what was wanted, what came, what to do."""
@@ -25,3 +28,19 @@ class SettingsError(PIVError, ValueError):
 
 class WeightsError(PIVError):
     """Weights that are unknown, damaged or not of this project."""
+
+
+def nearest(word: str, known: Iterable[str], *, few: bool = True) -> str:
+    """End of a message about an unknown word: which one was meant, or which are known.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+    few : bool
+        Whether they are few enough to be listed.
+    """
+    words = list(known)
+    if close := difflib.get_close_matches(word, words, n=1, cutoff=0.5):
+        return f": did you mean {close[0]}?"
+    return f"; known are {', '.join(words)}" if few else "; --help lists the known ones"

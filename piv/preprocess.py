@@ -14,7 +14,7 @@ from torch import Tensor
 from piv.errors import InputError
 from piv.filters import gaussian
 from piv.settings import PreprocessSettings
-from piv.types import MINIMUM_SIZE, ImagePair
+from piv.types import MINIMUM_SIZE, ImagePair, size_text
 
 _FLOOR = 0.1  # of the frame's rms local deviation; see local_contrast
 
@@ -108,8 +108,8 @@ def subtract_background(
     for image in (first, second):
         if image.shape != pair.shape:
             raise InputError(
-                f"the background is {_size(image.shape)} px, but the frames are "
-                f"{_size(pair.shape)} px"
+                f"the background is {size_text(image.shape)} px, but the frames are "
+                f"{size_text(pair.shape)} px"
             )
         if not np.isfinite(image).all():
             raise InputError("the background holds NaN or infinite grey levels")
@@ -200,7 +200,3 @@ def _difference(frame: npt.NDArray[Any], background: npt.NDArray[Any]) -> npt.ND
 
 def _tensor(frame: npt.NDArray[Any]) -> Tensor:
     return torch.from_numpy(frame.astype(np.float32))
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)

@@ -9,7 +9,6 @@ in the result.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import tomllib
@@ -19,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from piv.errors import SettingsError
+from piv.errors import SettingsError, nearest
 
 
 def option(
@@ -210,7 +209,7 @@ def _check(stage: Any) -> None:
             for part in value:
                 numbers = part if isinstance(part, tuple) and len(part) == 2 else (part,)
                 for number in numbers:
-                    _check_number(name, number, int, meta)
+                    check_number(name, number, int, meta)
         elif isinstance(item.default, bool):
             if not isinstance(value, bool):
                 raise SettingsError(f"{name} must be true or false, not {value!r}")
@@ -220,14 +219,21 @@ def _check(stage: Any) -> None:
                     f"{name} must be one of {', '.join(meta['choices'])}, not {value!r}"
                 )
         else:
-            _check_number(name, value, type(item.default), meta)
+            check_number(name, value, type(item.default), meta)
 
 
-def _check_number(name: str, value: Any, kind: type, meta: Mapping[str, Any]) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SettingsError(f"{name} must be a number, not {value!r}")
-    if kind is int and not isinstance(value, int):
-        raise SettingsError(f"{name} must be a whole number, not {value!r}")
+def check_number(name: str, value: Any, kind: type, meta: Mapping[str, Any]) -> None:
+    """Refuse what is no number of the kind, or outside the range of an :func:`option`.
+
+    Raises
+    ------
+    SettingsError
+        Naming the setting, its limits and what came.
+    """
+    allowed = (int,) if kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        wanted = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{name} must be {wanted}, not {value!r}")
     low, high = meta["low"], meta["high"]
     too_low = low is not None and value < low
     too_high = high is not None and value > high
@@ -264,7 +270,7 @@ def from_dict(tables: Mapping[str, Any], base: Settings | None = None) -> Settin
     result = base or Settings()
     for stage, values in tables.items():
         if stage not in known:
-            raise SettingsError(f"unknown settings table [{stage}]{_nearest(stage, known)}")
+            raise SettingsError(f"unknown settings table [{stage}]{nearest(stage, known)}")
         if not isinstance(values, Mapping):
             raise SettingsError(f"[{stage}] must be a table of settings, not {values!r}")
         names = [item.name for item in fields(known[stage])]
@@ -272,7 +278,7 @@ def from_dict(tables: Mapping[str, Any], base: Settings | None = None) -> Settin
             if name not in names:
                 every = [f"{s}.{item.name}" for s, kind in known.items() for item in fields(kind)]
                 unknown = f"{stage}.{name}"
-                raise SettingsError(f"unknown setting {unknown}{_nearest(unknown, every)}")
+                raise SettingsError(f"unknown setting {unknown}{nearest(unknown, every)}")
         changed = dataclasses.replace(getattr(result, stage), **_tuples(values))
         result = dataclasses.replace(result, **{stage: changed})
     return result
@@ -284,11 +290,6 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tuple(value: Any) -> Any:
     return tuple(_tuple(part) for part in value) if isinstance(value, list) else value
-
-
-def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f": did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
 
 
 def from_toml(text: str, base: Settings | None = None) -> Settings:

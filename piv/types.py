@@ -87,13 +87,13 @@ class ImagePair:
             _check_frame(np.asarray(frame), f"{where}the {which} frame")
         if self.first.shape != self.second.shape:
             raise InputError(
-                f"{where}the two frames differ in shape, {_size(self.first)} and "
-                f"{_size(self.second)} px: give two frames of one recording"
+                f"{where}the two frames differ in shape, {size_text(self.first.shape)} and "
+                f"{size_text(self.second.shape)} px: give two frames of one recording"
             )
         if not (math.isfinite(self.dt) and self.dt > 0):
             raise InputError(f"{where}dt must be a positive time in s, not {self.dt}")
         if self.mask is not None:
-            _check_mask(self.mask, self.first.shape, where)
+            check_mask(self.mask, self.first.shape, f"{where}the mask")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,36 +102,49 @@ class ImagePair:
         return int(height), int(width)
 
 
-def _size(array: npt.NDArray[Any]) -> str:
-    return " x ".join(str(n) for n in array.shape)
+def size_text(shape: tuple[int, ...]) -> str:
+    """A shape as messages write it: 480 x 640."""
+    return " x ".join(str(n) for n in shape)
 
 
 def _check_frame(frame: npt.NDArray[Any], what: str) -> None:
+    shape = size_text(frame.shape)
     if frame.ndim != 2:
         hint = " (a colour image? save it as grey levels)" if frame.ndim == 3 else ""
-        raise InputError(f"{what} must be a 2-D array of grey levels, not {_size(frame)}{hint}")
+        raise InputError(f"{what} must be a 2-D array of grey levels, not {shape}{hint}")
     if frame.dtype.kind not in "uif":
         raise InputError(f"{what} must hold integers or floats, not {frame.dtype}")
     if min(frame.shape) < MINIMUM_SIZE:
         raise InputError(
-            f"{what} is {_size(frame)} px: at least {MINIMUM_SIZE} x {MINIMUM_SIZE} px are needed"
+            f"{what} is {shape} px: at least {MINIMUM_SIZE} x {MINIMUM_SIZE} px are needed"
         )
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         raise InputError(f"{what} holds NaN or infinite grey levels: replace them, and mask them")
 
 
-def _check_mask(mask: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> None:
+def check_mask(mask: npt.NDArray[Any], shape: tuple[int, ...], what: str) -> None:
+    """Refuse a mask that does not fit frames of this shape, or that hides everything.
+
+    Parameters
+    ----------
+    mask : array
+    shape : (int, int)
+        The frames' (H, W).
+    what : str
+        What to call the mask in messages.
+
+    Raises
+    ------
+    InputError
+    """
     if mask.dtype != np.bool_:
-        raise InputError(f"{where}the mask must be boolean (True = not fluid), not {mask.dtype}")
+        raise InputError(f"{what} must be boolean (True = not fluid), not {mask.dtype}")
     if mask.shape != shape:
         raise InputError(
-            f"{where}the mask is {_size(mask)} px, but the frames are "
-            f"{' x '.join(str(n) for n in shape)} px"
+            f"{what} is {size_text(mask.shape)} px, but the frames are {size_text(shape)} px"
         )
     if mask.all():
-        raise InputError(
-            f"{where}the mask hides every pixel (non-zero = masked): should it be inverted?"
-        )
+        raise InputError(f"{what} hides every pixel (non-zero = masked): should it be inverted?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from piv.errors import InputError, SettingsError
+from piv.errors import InputError, SettingsError, nearest
 from piv.types import MINIMUM_SIZE
 from synth.draws import Draw, parse_draw
 
@@ -260,6 +259,4 @@ def override(
 def _known(table: Mapping[str, Any], known: list[str], where: str) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f": known are {', '.join(known)}"
-            raise SettingsError(f"unknown entry {key!r} in {where}{hint}")
+            raise SettingsError(f"unknown entry {key!r} in {where}{nearest(key, known)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import logging
 import os
 import re
@@ -14,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from piv.errors import PIVError
+from piv.errors import PIVError, nearest
 
 USAGE, STOPPED, BUG, INTERRUPTED = 2, 3, 70, 130
 
@@ -53,14 +52,6 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
             for command in action.choices.values():
                 found |= _options(command)
     return found
-
-
-def nearest(word: str, known: list[str], *, few: bool = True) -> str:
-    """Say which known word was probably meant, or (if they are few) which are known."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f": did you mean {close[0]}?"
-    return f"; known are {', '.join(known)}" if few else "; --help lists the known ones"
 
 
 def guarded(program: str, run: Callable[[], int]) -> int:

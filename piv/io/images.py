@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
-from piv.types import Bool, ImagePair
+from piv.types import Bool, ImagePair, check_mask, size_text
 
 _TIF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = {b"\x89PNG\r\n\x1a\n": "png", b"BM": "bmp", b"\xff\xd8\xff": "jpg"}
@@ -111,14 +111,7 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> Bool:
         As for :func:`read_image`, if the mask has another shape, or if it hides every pixel.
     """
     mask = np.asarray(read_image(path) != 0)
-    if mask.shape != tuple(shape):
-        raise InputError(
-            f"the mask {path} is {_size(mask.shape)} px, but the frames are {_size(shape)} px"
-        )
-    if mask.all():
-        raise InputError(
-            f"the mask {path} hides every pixel (non-zero = masked): should it be inverted?"
-        )
+    check_mask(mask, tuple(shape), f"the mask {path}")
     return mask
 
 
@@ -198,7 +191,7 @@ def _read_other(path: Path) -> npt.NDArray[Any]:
 def _check_grey(path: Path, image: npt.NDArray[Any]) -> None:
     if image.ndim != 2:
         channels = min(image.shape) if image.ndim == 3 else None
-        raise _colour(path, f"it has {channels} channels" if channels else f"{_size(image.shape)}")
+        raise _colour(path, f"it has {channels} channels" if channels else size_text(image.shape))
     if image.dtype.kind not in "uifb":
         raise InputError(f"{path} holds {image.dtype} numbers: save it as integers or floats")
 
@@ -242,7 +235,3 @@ def _silence(*loggers: str) -> Iterator[list[str]]:
 
 def _number(count: int) -> str:
     return "one image" if count == 1 else f"{count} images"
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from piv.errors import SettingsError
-from piv.settings import option
+from piv.errors import SettingsError, nearest
+from piv.settings import check_number, option
 
 Windows = tuple[tuple[int, ...], ...]
 
@@ -118,18 +116,7 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
     else:
         numbers, kind = [value], type(default)
     for number in numbers:
-        allowed = (int, float) if kind is float else (int,)
-        if isinstance(number, bool) or not isinstance(number, allowed):
-            wanted = "a number" if kind is float else "a whole number"
-            raise SettingsError(f"{item.name} must be {wanted}, not {number!r}")
-        low, high = meta["low"], meta["high"]
-        if (
-            not math.isfinite(number)
-            or (low is not None and number < low)
-            or (high is not None and number > high)
-        ):
-            limits = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise SettingsError(f"{item.name} must be {limits}, not {number}")
+        check_number(item.name, number, kind, meta)
 
 
 def _flat(name: str, value: Any, *, nested: bool) -> list[Any]:
@@ -151,9 +138,7 @@ def from_dict(values: Mapping[str, Any]) -> TrainRecipe:
     known = [item.name for item in fields(TrainRecipe)]
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f": did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise SettingsError(f"unknown value {name} in the recipe{hint}")
+            raise SettingsError(f"unknown value {name} in the recipe{nearest(name, known)}")
     frozen: dict[str, Any] = {
         name: MappingProxyType(dict(value)) if isinstance(value, Mapping) else _tuple(value)
         for name, value in values.items()
