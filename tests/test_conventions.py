@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.special import erf
+from pairs import render as render_pixels
 
 import piv
 from piv.metrics import errors, mean_endpoint_error, vector_rms
@@ -26,14 +26,8 @@ Displacement = Callable[[Float, Float], tuple[Float, Float]]
 
 
 def image(x: Float, y: Float, diameter: float = DIAMETER) -> Float:
-    """Particles of one brightness, integrated over the pixels; float64, shape (H, W)."""
-    width = np.sqrt(2) * diameter / 4
-
-    def integral(position: Float, size: int) -> Float:
-        edges = (np.arange(size + 1) - 0.5 - position[:, None]) / width
-        return np.diff(erf(edges), axis=1)
-
-    return np.asarray(integral(y, H).T @ integral(x, W))
+    """Particles of one brightness."""
+    return render_pixels(x, y, np.ones_like(x), diameter, (H, W))
 
 
 def frames(displacement: Displacement, margin: float = 20.0) -> tuple[Float, Float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pairs import render
 
 from piv.train import recipe as recipes
 from piv.train.recipe import TrainRecipe
@@ -43,21 +44,18 @@ class Particles:
         number = int(0.06 * (height + 20) * (width + 20))
         px, py = rng.uniform(-10, width + 10, number), rng.uniform(-10, height + 10, number)
         pu, pv = flow(px, py)
-        frames = [render(px + part * pu, py + part * pv, (height, width)) for part in (-0.5, 0.5)]
+        light = np.full(number, 200.0)
+        frames = [
+            render(px + part * pu, py + part * pv, light, 3.0, (height, width)).clip(0, 255)
+            for part in (-0.5, 0.5)
+        ]
+        frames = [frame.round().astype(np.uint8) for frame in frames]
         mask = seeded = None
         if kind == "masked":
             mask = np.zeros((height, width), dtype=bool)
             mask[:10, :20] = True
             seeded = x < width * 0.7
         return TruePair(ImagePair(*frames, mask=mask), u, v, seeded, kind)
-
-
-def render(x, y, shape):
-    """Particles of 3 px diameter (e^-2), separable Gaussians, 8 bit."""
-    sigma = 0.75
-    columns = np.exp(-((np.arange(shape[1]) - x[:, None]) ** 2) / (2 * sigma**2))
-    rows = np.exp(-((np.arange(shape[0]) - y[:, None]) ** 2) / (2 * sigma**2))
-    return np.clip(200 * rows.T @ columns, 0, 255).round().astype(np.uint8)
 
 
 @pytest.fixture(scope="session")
