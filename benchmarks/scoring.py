@@ -19,6 +19,7 @@ import torch
 from peers import Estimate, truth_at
 
 from piv.metrics import BORDER, score
+from piv.train.evaluation import counts
 from piv.train.source import open_source
 from piv.types import ImagePair, TruePair
 
@@ -81,11 +82,8 @@ def measure(
 def _pooled(estimates: Iterable[Estimate], truths: Iterable[TruePair]) -> dict[str, float]:
     stacks: list[list[Any]] = [[], [], [], [], []]
     for estimate, true in zip(estimates, truths, strict=True):
-        where = np.ones(true.u.shape, dtype=bool) if true.seeded is None else true.seeded.copy()
-        if true.pair.mask is not None:
-            where &= ~true.pair.mask
         truth = truth_at(estimate.place, true.u, true.v)
-        parts = (estimate.u, estimate.v, *truth, where)
+        parts = (estimate.u, estimate.v, *truth, counts(true))
         for stack, part in zip(stacks, parts, strict=True):
             stack.append(part)
     u, v, true_u, true_v, where = (np.stack(stack) for stack in stacks)
