@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
         help="pixel that becomes (0, 0) m (default: the left top one)",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=units.count, metavar="N", help="processor threads (default: torch's)"
+        "--threads", type=units.few, metavar="N", help="processor threads (default: torch's)"
     )
     parser.set_defaults(run=run)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from piv.errors import PIVError, nearest
@@ -23,35 +24,47 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
+        # "-1us" is a bad value of the option before it, not an option
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """Parse, and let the command that has been named tell which words it does not know."""
+        parsed, left = self.parse_known_args(args, namespace)
+        if left:
+            parser = self._commands().get(getattr(parsed, "command", ""), self)
+            parser.error(f"unrecognized arguments: {' '.join(left)}")
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         """Print one line on standard error and leave with status 2."""
         program = self.prog.split()[0]
         self.exit(USAGE, f"{program}: error: {self._explained(one_line(message))}\n")
 
+    def _commands(self) -> dict[str, argparse.ArgumentParser]:
+        found: dict[str, argparse.ArgumentParser] = {}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found |= action.choices
+        return found
+
     def _explained(self, message: str) -> str:
         if match := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             known = [word.strip("' ") for word in match[2].split(",")]
             what = message.split(":")[0].removeprefix("argument ").replace("COMMAND", "command")
             return f"unknown {what} {match[1]!r}{nearest(match[1], known)}"
+        if message.endswith("are required: COMMAND"):
+            return f"name a command: {', '.join(self._commands())}; --help explains them"
         if match := re.match(r"unrecognized arguments: (.*)", message):
             words = match[1].split(" ")
             option = next((word for word in words if word.startswith("-")), None)
             if option is None:
                 return f"too many arguments: {match[1]}"
             name = option.partition("=")[0]
-            return f"unknown option {name}{nearest(name, sorted(_options(self)), few=False)}"
+            known = sorted(self._option_string_actions)
+            return f"unknown option {name}{nearest(name, known, few=False)}"
         return message
-
-
-def _options(parser: argparse.ArgumentParser) -> set[str]:
-    """Every option of a parser and of its commands."""
-    found = set(parser._option_string_actions)
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                found |= _options(command)
-    return found
 
 
 def guarded(program: str, run: Callable[[], int]) -> int:
@@ -69,13 +82,14 @@ def guarded(program: str, run: Callable[[], int]) -> int:
     int
         What ``run`` returned; 2 after a :class:`PIVError` (one line on standard error), 130 after
         Ctrl-C, 70 after any other exception, which is a bug (its traceback is printed).  A reader
-        that closes the pipe early, such as ``head``, is no error.
+        that closes the pipe early, such as ``head``, is no error; a full disk is one line.
     """
     _tolerant_output()
     try:
         with _quiet():
             status = run()
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is None where it was closed from the start
+                sys.stdout.flush()
     except SystemExit as leaving:  # argparse: --help, --version, or an error it has told
         return leaving.code if isinstance(leaving.code, int) else 0
     except PIVError as error:
@@ -85,14 +99,22 @@ def guarded(program: str, run: Callable[[], int]) -> int:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # what is still buffered has no reader: let it go nowhere when Python exits
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
-    except Exception:  # a bug, told with its traceback
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            print(f"{program}: error: cannot write: {error.strerror}", file=sys.stderr)
+            _drop_output()
+            return USAGE
+        traceback.print_exc()  # a bug
         return BUG
     return status
+
+
+def _drop_output() -> None:
+    """Let what is still buffered, but cannot be written, go nowhere when Python exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(text: str) -> str:

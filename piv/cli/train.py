@@ -48,11 +48,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--steps", type=units.count, help="train for so many steps (default: the recipe's)"
     )
     parser.add_argument(
-        "--threads", type=units.count, default=1,
+        "--threads", type=units.few, default=1,
         help="threads of the process; only with one are two runs equal bit for bit (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--processes", type=units.count, default=1, metavar="N",
+        "--processes", type=units.few, default=1, metavar="N",
         help="processes that train together, each with `batch` crops of its own (default: 1)",
     )  # fmt: skip
     parser.add_argument(

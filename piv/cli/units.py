@@ -42,7 +42,14 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """Read a whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
+    """Read a whole number from 1 (to 999 999 999, which nothing exceeds)."""
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number from 1 is wanted, not {text!r}")
+    return int(text)
+
+
+def few(text: str) -> int:
+    """Read a number of threads or processes."""
+    if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to 1024 is wanted, not {text!r}")
     return int(text)

@@ -85,6 +85,50 @@ def test_a_parser_names_the_nearest_option(capsys: Capture) -> None:
     )
 
 
+def test_the_nearest_option_is_one_of_the_command(capsys: Capture) -> None:
+    assert main(["settings", "--set", "refine.steps=3"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("piv: error: unknown option --set")
+    assert "did you mean --set?" not in told
+
+
+def test_without_a_command_the_commands_are_named(capsys: Capture) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "name a command: analyse, train" in told
+
+
+def test_a_negative_quantity_is_told_as_such(capsys: Capture) -> None:
+    assert main(["analyse", "a.tif", "b.tif", "--dt", "-1us"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "a positive time such as 200us" in told
+    assert "not '-1us'" in told
+
+
+def test_more_threads_than_any_machine_has_are_refused(capsys: Capture) -> None:
+    assert main(["analyse", "a.tif", "b.tif", "--threads", "99999999999"]) == 2
+    assert "from 1 to 1024 is wanted, not '99999999999'" in capsys.readouterr().err
+
+
+def test_a_closed_standard_output_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # so Python sets it when it was closed
+    assert guarded("tool", lambda: 0) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have /dev/full")
+def test_an_output_on_a_full_disk_is_one_line() -> None:
+    code = "import sys; from piv.cli import main; sys.exit(main(['settings']))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False,
+            env=_environment(), text=True,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "piv: error: cannot write: No space left on device\n"
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
