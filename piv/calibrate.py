@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from piv.errors import InputError
-from piv.types import Calibration, Float, VectorField
+from piv.types import Calibration, Float, VectorField, check_dt
 
 
 def calibrate(field: VectorField, calibration: Calibration, dt: float | None = None) -> VectorField:
@@ -46,8 +46,7 @@ def calibrate(field: VectorField, calibration: Calibration, dt: float | None = N
             f"with y {field.y_axis}: it has been calibrated already"
         )
     time = field.dt if dt is None else dt
-    if not (np.isfinite(time) and time > 0):
-        raise InputError(f"dt must be a positive time in s, not {time}")
+    check_dt(time)
     size, (x0, y0) = calibration.pixel_size, calibration.origin
     record = {"pixel_size": size, "origin": [float(x0), float(y0)]}
     return field.replace(

@@ -16,10 +16,10 @@ from torch import Tensor
 from piv import settings as _settings
 from piv.calibrate import calibrate
 from piv.correlate import coarse_field, multipass
-from piv.errors import InputError, PIVError
+from piv.errors import InputError, PIVError, SettingsError
 from piv.network.refine import refine
 from piv.network.weights import Model, load_model
-from piv.preprocess import check_contrast, crop, preprocess
+from piv.preprocess import check_contrast, crop, in_single_precision, preprocess
 from piv.quality import summarise
 from piv.settings import CorrelateSettings, Settings, ValidateSettings
 from piv.tuning import keep_memory
@@ -86,7 +86,9 @@ def analyse(
     """
     keep_memory()
     settings = settings or Settings()
-    pair = _as_pair(first, second, mask, dt)
+    _check_kinds(settings, calibration)
+    recorded = _as_pair(first, second, mask, dt)
+    pair = in_single_precision(recorded)
     weights = load_model(model)
     region = settings.preprocess.region
     frames = crop(pair, region)
@@ -96,7 +98,7 @@ def analyse(
     )
     dense = None if weights is None else refine(frames, coarse, weights, settings.refine)
     quality = summarise(frames, coarse, dense)
-    provenance = _provenance(pair, settings, weights)
+    provenance = _provenance(recorded, settings, weights)
     fields = [
         None if field is None else _finish(field, region, calibration, provenance)
         for field in (coarse, dense)
@@ -176,9 +178,20 @@ def _as_pair(first: Any, second: Any, mask: Any, dt: float) -> ImagePair:
         return first
     if second is None:
         raise InputError("two frames are needed: analyse(first, second)")
-    if mask is not None:
-        mask = np.asarray(mask)
-    return ImagePair(np.asarray(first), np.asarray(second), dt=dt, mask=mask)
+    return ImagePair(first, second, dt=dt, mask=mask)
+
+
+def _check_kinds(settings: Any, calibration: Any) -> None:
+    if not isinstance(settings, Settings):
+        raise SettingsError(
+            f"settings must be a piv.Settings, not {type(settings).__name__}: "
+            "piv.settings.from_dict makes one of nested tables"
+        )
+    if not isinstance(calibration, Calibration | None):
+        raise InputError(
+            f"calibration must be a piv.Calibration, not {type(calibration).__name__}: such as "
+            "piv.Calibration(pixel_size=21e-6)"
+        )
 
 
 def _finish(

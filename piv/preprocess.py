@@ -16,6 +16,7 @@ from piv.filters import gaussian
 from piv.settings import PreprocessSettings
 from piv.types import MINIMUM_SIZE, ImagePair, size_text
 
+_SMALLEST, _LARGEST = 1e-9, 1e9  # squares of grey levels between them are safe in float32
 _FLOOR = 0.1  # of the frame's rms local deviation; see local_contrast
 
 
@@ -80,6 +81,21 @@ def crop(pair: ImagePair, region: Sequence[int]) -> ImagePair:
     if mask is not None and mask.all():
         raise InputError("the mask hides every pixel of the region")
     return replace(pair, first=pair.first[window], second=pair.second[window], mask=mask)
+
+
+def in_single_precision(pair: ImagePair) -> ImagePair:
+    """Bring grey levels that float32 arithmetic cannot hold into its range, both frames alike.
+
+    The factor is a power of two, so that no digit changes; any usual recording is returned as
+    it is.
+    """
+    frames = (pair.first, pair.second)
+    largest = max(abs(float(limit)) for frame in frames for limit in (frame.min(), frame.max()))
+    if largest == 0 or _SMALLEST < largest < _LARGEST:
+        return pair
+    exponent = int(np.frexp(largest)[1])
+    first, second = (np.ldexp(frame.astype(np.float64), -exponent) for frame in frames)
+    return replace(pair, first=first, second=second)
 
 
 def subtract_background(

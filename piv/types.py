@@ -8,9 +8,11 @@ to the second frame and is located at mid-time.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
+from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -83,16 +85,19 @@ class ImagePair:
 
     def __post_init__(self) -> None:
         where = f"{self.name}: " if self.name else ""
-        for which, frame in (("first", self.first), ("second", self.second)):
-            _check_frame(np.asarray(frame), f"{where}the {which} frame")
+        for which in ("first", "second"):
+            frame = _array(getattr(self, which), f"{where}the {which} frame")
+            object.__setattr__(self, which, frame)
+            _check_frame(frame, f"{where}the {which} frame")
         if self.first.shape != self.second.shape:
             raise InputError(
                 f"{where}the two frames differ in shape, {size_text(self.first.shape)} and "
-                f"{size_text(self.second.shape)} px: give two frames of one recording"
+                f"{size_text(self.second.shape)} px (height x width): give two frames of one "
+                "recording"
             )
-        if not (math.isfinite(self.dt) and self.dt > 0):
-            raise InputError(f"{where}dt must be a positive time in s, not {self.dt}")
+        check_dt(self.dt, where)
         if self.mask is not None:
+            object.__setattr__(self, "mask", _array(self.mask, f"{where}the mask"))
             check_mask(self.mask, self.first.shape, f"{where}the mask")
 
     @property
@@ -107,8 +112,32 @@ def size_text(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
 
 
+def _is_positive(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value) and float(value) > 0
+
+
+def check_dt(dt: object, where: str = "") -> None:
+    """Refuse what is no time between two frames.
+
+    Raises
+    ------
+    InputError
+    """
+    if not _is_positive(dt):
+        raise InputError(f"{where}dt must be a positive time in s, not {dt!r}")
+
+
+def _array(values: Any, what: str) -> npt.NDArray[Any]:
+    if isinstance(values, (str, bytes, os.PathLike)):
+        raise InputError(f"{what} must be an array, not a name: piv.read_pair reads image files")
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(f"{what} must be a 2-D array, not rows of different lengths") from None
+
+
 def _check_frame(frame: npt.NDArray[Any], what: str) -> None:
-    shape = size_text(frame.shape)
+    shape = size_text(frame.shape) or f"a single {frame.dtype}"
     if frame.ndim != 2:
         hint = " (a colour image? save it as grey levels)" if frame.ndim == 3 else ""
         raise InputError(f"{what} must be a 2-D array of grey levels, not {shape}{hint}")
@@ -141,7 +170,8 @@ def check_mask(mask: npt.NDArray[Any], shape: tuple[int, ...], what: str) -> Non
         raise InputError(f"{what} must be boolean (True = not fluid), not {mask.dtype}")
     if mask.shape != shape:
         raise InputError(
-            f"{what} is {size_text(mask.shape)} px, but the frames are {size_text(shape)} px"
+            f"{what} is {size_text(mask.shape)} px, but the frames are {size_text(shape)} px "
+            "(height x width)"
         )
     if mask.all():
         raise InputError(f"{what} hides every pixel (non-zero = masked): should it be inverted?")
@@ -163,11 +193,15 @@ class Calibration:
     origin: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.pixel_size) and self.pixel_size > 0):
+        if not _is_positive(self.pixel_size):
             raise InputError(
-                f"pixel size must be a positive length in m per px, not {self.pixel_size}"
+                f"pixel size must be a positive length in m per px, not {self.pixel_size!r}"
             )
-        if not all(math.isfinite(c) for c in self.origin):
+        try:
+            finite = [math.isfinite(c) for c in self.origin]
+        except TypeError:
+            finite = []
+        if finite != [True, True]:
             raise InputError(f"the origin must be two finite pixel coordinates, not {self.origin}")
 
 

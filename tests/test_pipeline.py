@@ -105,6 +105,16 @@ def test_dense_twelve_bits_in_sixteen(pair: ImagePair, result: piv.Analysis) -> 
     assert rms(dense(ImagePair(*frames)).u, result.field.u) < 0.02
 
 
+@pytest.mark.parametrize("exponent", [-1000, -120, 90, 1000])
+def test_any_grey_scale_that_a_float_can_hold(
+    pair: ImagePair, result: piv.Analysis, exponent: int
+) -> None:
+    scaled = [np.ldexp(f.astype(np.float64), exponent) for f in (pair.first, pair.second)]
+    field = dense(ImagePair(*scaled))
+    assert np.array_equal(field.u, result.field.u)
+    assert np.array_equal(field.v, result.field.v)
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (33, 65), (47, 120)])
 def test_small_and_odd_frames(shape: tuple[int, int]) -> None:
     field = dense(uniform_pair(shape, 1.5, -0.7, density=0.1))
@@ -212,6 +222,12 @@ def test_refusals(pair: ImagePair) -> None:
         piv.analyse(pair.first, pair.second[:-1])
     with pytest.raises(piv.WeightsError, match="unknown"):
         piv.analyse(pair, model="no-such-weights")
+    with pytest.raises(piv.WeightsError, match="not 3"):
+        piv.analyse(pair, model=3)
+    with pytest.raises(piv.SettingsError, match=r"must be a piv\.Settings, not dict"):
+        piv.analyse(pair, settings={"refine": {"steps": 1}})
+    with pytest.raises(InputError, match=r"must be a piv\.Calibration, not float"):
+        piv.analyse(pair, calibration=21e-6)
     with pytest.raises(InputError, match="leaves the frame"):
         piv.analyse(
             pair, settings=from_dict({"preprocess": {"region": [200, 0, 64, 64]}}), model=None

@@ -89,9 +89,23 @@ def _with(value: float) -> np.ndarray:
         ),
         (
             {"second": FRAME.T},
-            "the two frames differ in shape, 40 x 48 and 48 x 40 px: give two frames of one "
-            "recording",
+            "the two frames differ in shape, 40 x 48 and 48 x 40 px (height x width): give two "
+            "frames of one recording",
         ),
+        (
+            {"first": None},
+            "the first frame must be a 2-D array of grey levels, not a single object",
+        ),
+        (
+            {"first": "a.tif"},
+            "the first frame must be an array, not a name: piv.read_pair reads image files",
+        ),
+        (
+            {"second": [[1, 2], [3]]},
+            "the second frame must be a 2-D array, not rows of different lengths",
+        ),
+        ({"dt": "200us"}, "dt must be a positive time in s, not '200us'"),
+        ({"dt": None}, "dt must be a positive time in s, not None"),
         ({"dt": 0.0}, "dt must be a positive time in s, not 0.0"),
         ({"dt": -1e-3}, "dt must be a positive time in s, not -0.001"),
         ({"dt": math.nan}, "dt must be a positive time in s, not nan"),
@@ -102,7 +116,7 @@ def _with(value: float) -> np.ndarray:
         ),
         (
             {"mask": MASK.T},
-            "the mask is 48 x 40 px, but the frames are 40 x 48 px",
+            "the mask is 48 x 40 px, but the frames are 40 x 48 px (height x width)",
         ),
         (
             {"mask": ~MASK},
@@ -116,6 +130,13 @@ def test_a_pair_that_cannot_be_used_is_refused(changes: dict[str, Any], message:
     _refused(f"run 3: {message}", ImagePair, **arguments, name="run 3")
 
 
+def test_lists_become_arrays() -> None:
+    pair = ImagePair(FRAME.tolist(), FRAME.tolist(), mask=MASK.tolist())  # type: ignore[arg-type]
+    assert pair.shape == (H, W)
+    assert pair.mask is not None
+    assert pair.mask.dtype == np.bool_
+
+
 def test_the_smallest_pair_is_accepted() -> None:
     assert ImagePair(np.zeros((32, 33)), np.zeros((32, 33))).shape == (32, 33)
 
@@ -127,6 +148,17 @@ def test_a_pixel_size_that_is_no_length_is_refused(size: float) -> None:
         Calibration,
         pixel_size=size,
     )
+
+
+def test_a_pixel_size_in_words_is_refused() -> None:
+    message = "pixel size must be a positive length in m per px, not '21um'"
+    _refused(message, Calibration, pixel_size="21um")
+
+
+@pytest.mark.parametrize("origin", [3, (1, 2, 3), ("0", "0")])
+def test_an_origin_that_is_no_pixel_is_refused(origin: Any) -> None:
+    message = f"the origin must be two finite pixel coordinates, not {origin}"
+    _refused(message, Calibration, pixel_size=1e-6, origin=origin)
 
 
 def test_an_origin_that_is_not_finite_is_refused() -> None:

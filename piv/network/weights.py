@@ -84,6 +84,8 @@ def load_model(name: str | Path | Model | None = "default", device: str = "cpu")
     if str(name).lower() == "none":
         return None
     entries, default = _catalogue()
+    if not isinstance(name, str | Path) or name == "":
+        raise WeightsError(f"weights are named by their name or file, not {name!r}")
     known = str(name)
     if known == "default":
         if default is None:

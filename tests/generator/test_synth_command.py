@@ -120,7 +120,7 @@ def test_list_names_recipes_and_flows(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "COMMAND"),
+        ([], "name a command"),
         (["frob"], "frob"),
         (["pair", "wake"], "output"),
         (["pair", "soup", "-o", "x"], "soup"),
