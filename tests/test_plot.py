@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,40 @@ def test_nothing_is_cut_off_at_the_edges(pair: ImagePair) -> None:
         assert box.y0 >= 0
         assert box.x1 <= width
         assert box.y1 <= height
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "dt", "scale"),
+    [
+        (None, 1.0, 1.0),
+        (None, 1.0, 0.037),
+        (21e-6, 3e-4, 0.1),
+        (21e-6, 1e-6, 1.0),
+        (3e-3, 0.5, 1.0),
+    ],
+)
+@pytest.mark.parametrize("shape", [(40, 130), (150, 60)])
+def test_the_numbers_of_the_colour_bars_do_not_touch(
+    shape: tuple[int, int], pixel_size: float | None, dt: float, scale: float
+) -> None:
+    field = _field(shape, dt=dt)
+    field = field.replace(uncertainty_u=field.uncertainty_u * scale)
+    if pixel_size is not None:
+        field = calibrate(field, Calibration(pixel_size))
+    drawing = figure(field)
+    drawing.canvas.draw()
+    for panel in drawing.axes[1:4]:
+        bar = panel.child_axes[0]
+        low, high = bar.get_xlim()
+        boxes = [
+            label.get_window_extent()
+            for tick, label in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True)
+            if low <= tick <= high
+        ]
+        assert len(boxes) >= 2
+        for left, right in pairwise(boxes):
+            assert left.x1 < right.x0
+        assert bar.xaxis.get_offset_text().get_text() == ""
 
 
 def test_vorticity_is_symmetric_about_zero(pair: ImagePair) -> None:

@@ -36,8 +36,8 @@ class Scene:
             return cls(field, "px", 1.0, "px", 1.0, masked)
         extent = float(max(np.ptp(field.x), np.ptp(field.y)))
         fastest = float(np.nanmax(field.speed))
-        length, per_length = _prefixed(extent, "m")
-        speed, per_speed = _prefixed(fastest, "m/s")
+        length, per_length = prefixed(extent, "m")
+        speed, per_speed = prefixed(fastest, "m/s")
         return cls(field, length, per_length, speed, per_speed, masked)
 
     @property
@@ -142,7 +142,7 @@ def _spacing(coordinates: Float) -> float:
     return float((coordinates[-1] - coordinates[0]) / (coordinates.size - 1))
 
 
-def _prefixed(largest: float, unit: str) -> tuple[str, float]:
+def prefixed(largest: float, unit: str) -> tuple[str, float]:
     """The unit in which ``largest`` is a handy number, and how many of them make the SI unit."""
     for prefix, factor in (("", 1.0), ("m", 1e3), ("µ", 1e6)):
         if largest * factor >= 0.5:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from piv.plot.layout import Page, Scene, frame_extent
+from piv.plot.layout import Page, Scene, frame_extent, prefixed
 from piv.post import vorticity
 from piv.types import Float, ImagePair
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STEPS = [1, 2, 2.5, 5, 10]  # of the ticks
+_DIGIT = 0.058  # in; width of a colour bar's digits
 _ARROW = 0.095  # in; distance of neighbouring arrows
 _MASK = "0.72"
 _MEASURED, _REPLACED = "#ffd23f", "#ff4d6d"
@@ -115,7 +116,7 @@ def draw_speed(axes: Axes, scene: Scene, page: Page, limits: tuple[float, float]
 def draw_vorticity(axes: Axes, scene: Scene, page: Page) -> None:
     """Vorticity, white at zero."""
     field = scene.field
-    axes.set_title(f"vorticity ({'px/px' if field.units == 'px' else '1/s'})")
+    axes.set_title("vorticity")
     if min(field.shape[-2:]) < 2:
         _say(axes, "too few vectors")
         return
@@ -123,6 +124,9 @@ def draw_vorticity(axes: Axes, scene: Scene, page: Page) -> None:
     seen = values[~scene.masked & np.isfinite(values)]
     top = float(np.percentile(np.abs(seen), 99.5)) if seen.size else 0.0
     top = top if top > 0 else 1.0
+    unit, per = ("px/px", 1.0) if field.units == "px" else _per_second(top)
+    axes.set_title(f"vorticity ({unit})")
+    values, seen, top = values * per, seen * per, top * per
     image = scene.image(axes, values, cmap="RdBu_r", vmin=-top, vmax=top)
     _colour_bar(axes, page, image, _extension(seen, -top, top))
 
@@ -131,10 +135,12 @@ def draw_uncertainty(axes: Axes, scene: Scene, page: Page) -> None:
     """Root mean square of the components' uncertainties, or the peak ratio."""
     field = scene.field
     if field.uncertainty_u is not None and field.uncertainty_v is not None:
-        values: Float = (
-            np.sqrt((field.uncertainty_u**2 + field.uncertainty_v**2) / 2) * scene.per_speed
-        )
-        title = f"uncertainty ({scene.speed_unit})"
+        values: Float = np.sqrt((field.uncertainty_u**2 + field.uncertainty_v**2) / 2)
+        title = "uncertainty (px)"
+        known = values[np.isfinite(values)]
+        if field.units != "px" and known.size:  # far below the speed: in a unit of its own
+            unit, per = prefixed(2 * float(np.median(known)), "m/s")
+            values, title = values * per, f"uncertainty ({unit})"
     elif "peak_ratio" in field.extra:
         values, title = field.extra["peak_ratio"], "peak ratio"
     else:
@@ -179,13 +185,28 @@ def _colour_bar(axes: Axes, page: Page, image: Any, extend: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_facecolor(_MASK)  # what is masked is transparent in the image
-    room = axes.inset_axes(page.bar())
+    place = page.bar()
+    room = axes.inset_axes(place)
     bar = axes.figure.colorbar(
         image, cax=room, orientation="horizontal", extend=extend, extendfrac=0.03,
         ticks=MaxNLocator(6, steps=_STEPS, min_n_ticks=4), ticklocation="top",
     )  # fmt: skip
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(length=1.5, width=0.5, pad=1.2, labelsize=6.5)
+    for most in (5, 4, 3, 2):  # until the numbers do not touch
+        low, high = bar.ax.get_xlim()
+        labels = bar.ax.xaxis.get_major_formatter().format_ticks(
+            [tick for tick in bar.get_ticks() if low <= tick <= high]
+        )
+        if sum(len(label) + 1 for label in labels) * _DIGIT <= place[2] * page.panel_width:
+            break
+        bar.set_ticks(MaxNLocator(most, steps=_STEPS, min_n_ticks=2))
+
+
+def _per_second(largest: float) -> tuple[str, float]:
+    """The unit in which a vorticity has few digits, and how many of them make 1/s."""
+    power = 0 if largest < 1e4 else 3 if largest < 1e7 else 6
+    return ("1/s", 1.0) if power == 0 else (f"$10^{power}$/s", 10.0**-power)
 
 
 def _say(axes: Axes, text: str) -> None:
