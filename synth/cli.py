@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from piv.cli.choices import check_output
 from piv.cli.guard import Parser, guarded
 from piv.errors import InputError, SettingsError
 
@@ -79,6 +80,7 @@ def _choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", metavar="CLASS", help="only this class of the recipe")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="image size, px")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps ...")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
 
 def _dataset(options: argparse.Namespace) -> None:
@@ -89,6 +91,9 @@ def _dataset(options: argparse.Namespace) -> None:
     from synth.recipe import load
     from synth.source import Source
 
+    if options.output.suffix.lower() not in (".h5", ".hdf5"):
+        raise InputError(f"data sets are HDF5: {options.output} must end in .h5 or .hdf5")
+    check_output(options.output, [Path(options.recipe)], overwrite=options.overwrite)
     if options.pairs < 1:
         raise InputError(f"--pairs must be at least 1, not {options.pairs}")
     source = Source(load(options.recipe), _device(options.device))
@@ -130,10 +135,14 @@ def _pair(options: argparse.Namespace) -> None:
     if made.pair.mask is not None:
         images["mask"] = made.pair.mask.astype("uint8") * 255
     stem: Path = options.output
+    paths = {name: stem.with_name(f"{stem.name}_{name}.tif") for name in images}
+    truth = stem.with_name(f"{stem.name}_truth.h5")
+    for path in (*paths.values(), truth):
+        check_output(path, [Path(options.recipe)], overwrite=options.overwrite)
     for name, image in images.items():
-        with replacing(stem.with_name(f"{stem.name}_{name}.tif")) as file:
+        with replacing(paths[name]) as file:
             tifffile.imwrite(file, image, photometric="minisblack")
-    write_truth(stem.with_name(f"{stem.name}_truth.h5"), made)
+    write_truth(truth, made)
     height, width = made.pair.shape
     print(f"{stem}: {made.kind}, {height} x {width} px, {', '.join(images)} and truth")
 

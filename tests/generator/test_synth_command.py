@@ -104,7 +104,7 @@ def test_pair_of_a_recipe_class(tmp_path: Path) -> None:
     plain = open_source("evaluation").pair("test", 0, "wall", (48, 70))
     written = read_pair(tmp_path / "x_a.tif", tmp_path / "x_b.tif")
     assert np.array_equal(written.first, plain.pair.first)
-    assert main([*words, *SMALL, "--displacement", "1"]) == 0
+    assert main([*words, *SMALL, "--displacement", "1", "--overwrite"]) == 0
     with h5py.File(tmp_path / "x_truth.h5") as file:
         assert max(np.abs(file[f"truth/{c}"][:]).max() for c in "uv") <= 1 + 1e-5
         assert max(np.abs(c).max() for c in (plain.u, plain.v)) > 1.5
@@ -118,9 +118,34 @@ def test_list_names_recipes_and_flows(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
+    "words", [["pair", "wake", "-o", "x"], ["dataset", "training", "x.h5", "--pairs", "1"]]
+)
+def test_what_exists_is_replaced_only_with_overwrite(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, *SMALL]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert main([*words, *SMALL, "--seed", "1"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert "exists already: choose another name, or add --overwrite" in told.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert main([*words, *SMALL, "--seed", "1", "--overwrite"]) == 0
+    assert all(path.read_bytes() != content for path, content in before.items())
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "name a command"),
+        (["dataset", "training", "x.tif"], "must end in .h5 or .hdf5"),
+        (["dataset", "training", "."], "must end in .h5 or .hdf5"),
         (["frob"], "frob"),
         (["pair", "wake"], "output"),
         (["pair", "soup", "-o", "x"], "soup"),
