@@ -22,6 +22,7 @@ from piv.network.refine import at_every_pixel, refine
 from piv.network.weights import Model
 from piv.pipeline import analyse
 from piv.settings import Settings
+from piv.train.calibration import SHARE_68
 from piv.types import Bool, Float, TruePair
 
 COARSE, LEAST_SQUARES, DENSE = "coarse", "least squares", "dense"
@@ -189,7 +190,7 @@ def evaluate(
     if len(classes) > 1:
         result.rows.extend(_over_classes(result.rows, samples))
     if DENSE in samples:
-        result.reliability.extend(_reliability(samples[DENSE]))
+        result.reliability.extend(reliability(samples[DENSE]))
     return result
 
 
@@ -257,10 +258,19 @@ def _over_classes(rows: list[Row], samples: dict[str, list[dict[str, Float]]]) -
     return means + pooled
 
 
-def _reliability(parts: list[dict[str, Float]], bins: int = 20) -> list[tuple[float, float]]:
+def reliability(parts: list[dict[str, Float]], bins: int = 20) -> list[tuple[float, float]]:
+    """Mean stated uncertainty, px -> 68.3 % point of the absolute errors, px.
+
+    Parameters
+    ----------
+    parts : list of dict
+        Flat arrays ``u``, ``v``, ``true_u``, ``true_v``, ``uncertainty_u``, ``uncertainty_v``.
+    bins : int
+        Classes of equal number, by stated uncertainty.
+    """
     stated = np.concatenate([p[f"uncertainty_{c}"] for p in parts for c in "uv"])
     error = np.abs(np.concatenate([p[c] - p[f"true_{c}"] for p in parts for c in "uv"]))
     groups = np.array_split(np.argsort(stated, kind="stable"), bins)
     return [
-        (float(stated[g].mean()), float(np.quantile(error[g], 0.683))) for g in groups if g.size
+        (float(stated[g].mean()), float(np.quantile(error[g], SHARE_68))) for g in groups if g.size
     ]

@@ -14,7 +14,14 @@ from piv.io.dataset import TruePairs
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.weights import load_model, save_weights
 from piv.settings import Settings, from_dict
-from piv.train.evaluation import COARSE, DENSE, LEAST_SQUARES, evaluate
+from piv.train.evaluation import (
+    COARSE,
+    DENSE,
+    LEAST_SQUARES,
+    counts,
+    evaluate,
+    reliability,
+)
 from piv.train.figures import evaluation_figure
 
 from .conftest import TINY
@@ -86,6 +93,25 @@ def test_only_the_dense_field_states_an_uncertainty(result):
         if row.kind != "geometric mean":
             assert ("coverage" in row.figures) == (row.method == DENSE)
     assert all(a > 0 and b > 0 for a, b in result.reliability)
+
+
+def test_masked_and_unseeded_pixels_are_not_scored(classes):
+    pair = classes["masked"][0]
+    expected = pair.seeded & ~pair.pair.mask
+    assert 0 < expected.sum() < min(pair.seeded.sum(), (~pair.pair.mask).sum())
+    assert np.array_equal(counts(pair), expected)
+    assert counts(classes["shear"][0]).all()
+
+
+def test_reliability_compares_what_is_stated_with_the_68_percent_point():
+    rng = np.random.default_rng(3)
+    sigma = np.repeat([0.01, 0.1, 1.0], 40000)
+    zero = np.zeros_like(sigma)
+    part = {"u": sigma * rng.normal(size=sigma.size), "v": sigma * rng.normal(size=sigma.size)}
+    part |= {"true_u": zero, "true_v": zero, "uncertainty_u": sigma, "uncertainty_v": sigma}
+    points = reliability([part], bins=3)
+    assert [stated for stated, _ in points] == pytest.approx([0.01, 0.1, 1.0])
+    assert [found / stated for stated, found in points] == pytest.approx([1, 1, 1], rel=0.02)
 
 
 def test_a_uniform_displacement_gives_points_of_the_bias(source, classes):
