@@ -55,6 +55,26 @@ def test_a_file_gives_back_what_was_saved(path, network):
         assert torch.equal(model.network.state_dict()[name], tensor)
 
 
+def test_a_file_has_the_name_of_its_record(tmp_path, network):
+    path = tmp_path / "weights.safetensors"
+    weights.save_weights(path, network.state_dict(), {**RECORD, "name": "mine-2026"})
+    assert piv.load_model(path).name == "mine-2026"
+
+
+def test_one_changed_bit_is_noticed_in_any_file(path):
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    refused(path, "is damaged: its content has another hash than it says")
+
+
+def test_a_file_without_a_hash_of_its_own_is_read(path, network):
+    record = json.dumps(RECORD)
+    metadata = {"format": weights.FORMAT, "record": record}
+    safetensors.torch.save_file(network.state_dict(), path, metadata)
+    assert piv.load_model(path).interval_95 == 3.1
+
+
 def test_saving_returns_the_hash_and_leaves_no_other_file(tmp_path, network):
     path = tmp_path / "one.safetensors"
     sha256 = weights.save_weights(path, network.state_dict(), RECORD)

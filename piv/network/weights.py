@@ -39,7 +39,7 @@ class Model:
     Parameters
     ----------
     name : str
-        Name in the catalogue, or of the file.
+        Name in the catalogue, in the record, or of the file.
     sha256 : str
         Hash of the weights file.
     record : mapping
@@ -167,6 +167,7 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], record: Mappin
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "record": json.dumps(record, allow_nan=False)}
+    metadata["sha256"] = _digest(safetensors.torch.save(plain, metadata), metadata)
     content = safetensors.torch.save(plain, metadata)
     with replacing(path) as file:
         file.write(content)
@@ -248,11 +249,12 @@ def _from_file(path: Path, device: str, changed: int, size: int) -> Model:  # no
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
-    return _model(path.stem, content, str(path), device)
+    return _model(None, content, str(path), device)
 
 
-def _model(name: str, content: bytes, where: str, device: str) -> Model:
+def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
     tensors, record, sha256 = _parse(content, where)
+    name = name or str(record.get("name") or Path(where).stem)
     network = rebuild(tensors, record, where).eval().requires_grad_(False)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
@@ -266,7 +268,9 @@ def _model(name: str, content: bytes, where: str, device: str) -> Model:
         if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
             raise WeightsError(f"{where}: its record has no positive calibration.{key}")
         intervals.append(float(value))
-    return Model(name, sha256, MappingProxyType(record), network, *intervals)
+    # a file may be called anything; what it was trained as says more
+    known = name or str(record.get("name", "unnamed"))
+    return Model(known, sha256, MappingProxyType(record), network, *intervals)
 
 
 def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
@@ -280,6 +284,8 @@ def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any
         ) from None
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{where} holds no weights of this project (no {FORMAT} record)")
+    if metadata.get("sha256") not in (None, _digest(content, metadata)):  # old files have none
+        raise WeightsError(f"{where} is damaged: its content has another hash than it says")
     try:
         record = json.loads(metadata["record"])
     except (KeyError, ValueError) as error:
@@ -287,6 +293,14 @@ def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any
     if not isinstance(record, dict):
         raise WeightsError(f"{where}: its record is damaged (not a table)")
     return tensors, record, hashlib.sha256(content).hexdigest()
+
+
+def _digest(content: bytes, metadata: Mapping[str, str]) -> str:
+    """SHA-256 of the record and of the tensors' bytes, which follow the header."""
+    length = int.from_bytes(content[:8], "little")
+    digest = hashlib.sha256(metadata.get("record", "").encode())
+    digest.update(memoryview(content)[8 + length :])
+    return digest.hexdigest()
 
 
 def _unknown(name: str, entries: Mapping[str, Any]) -> str:
