@@ -99,12 +99,10 @@ def analyse(
     dense = None if weights is None else refine(frames, coarse, weights, settings.refine)
     quality = summarise(frames, coarse, dense)
     provenance = _provenance(recorded, settings, weights)
-    fields = [
-        None if field is None else _finish(field, region, calibration, provenance)
-        for field in (coarse, dense)
-    ]
-    assert fields[0] is not None
-    return Analysis(fields[0], fields[1], quality, provenance)
+    coarse = _finish(coarse, region, calibration, provenance)
+    if dense is not None:
+        dense = _finish(dense, region, calibration, provenance)
+    return Analysis(coarse, dense, quality, provenance)
 
 
 def analyse_series(
@@ -215,11 +213,11 @@ def _provenance(pair: ImagePair, settings: Settings, weights: Model | None) -> d
         "device": "cpu",
         "settings": _settings.to_dict(settings),
         "weights": None if weights is None else {"name": weights.name, "sha256": weights.sha256},
-        "input": {"name": pair.name, "sha256": fingerprint(pair)},
+        "input": {"name": pair.name, "sha256": _fingerprint(pair)},
     }
 
 
-def fingerprint(pair: ImagePair) -> str:
+def _fingerprint(pair: ImagePair) -> str:
     """SHA-256 of the frames' and the mask's content, types and shape."""
     digest = hashlib.sha256()
     for array in (pair.first, pair.second, pair.mask):

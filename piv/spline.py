@@ -169,31 +169,38 @@ def deform_pair(
     return torch.cat(moved_first, dim=-2), torch.cat(moved_second, dim=-2)
 
 
-def sample_nearest(
-    fluid: Tensor | None, displacement: Tensor, part: float, height: int, width: int
-) -> Tensor:
-    """1 where the pixel at ``x + part * d`` lies in the frame and in the fluid, else 0.
+def seen_in_both(fluid: Tensor | None, displacement: Tensor) -> Tensor:
+    """1 where a place at mid-time shows fluid inside the frame in both frames, else 0.
+
+    One mask for both frames keeps the residual of two equal windows exactly zero.
 
     Parameters
     ----------
     fluid : tensor, shape (B, H, W), or None
         1 = fluid; None = everywhere.
     displacement : tensor, shape (B, 2, H, W)
-        (u, v), px.
-    part : float
-    height, width : int
+        (u, v) at mid-time, px.
 
     Returns
     -------
     tensor, shape (B, H, W), of the displacement's type
     """
+    if fluid is not None and bool(fluid.all()):
+        fluid = None
+    first = _in_fluid(fluid, displacement, -0.5)
+    return (first & _in_fluid(fluid, displacement, 0.5)).to(displacement)
+
+
+def _in_fluid(fluid: Tensor | None, displacement: Tensor, part: float) -> Tensor:
+    """True where the pixel at ``x + part * d`` lies in the frame and in the fluid."""
+    height, width = displacement.shape[-2:]
     x, y = pixel_grid(height, width, displacement.device)
     x, y = x + part * displacement[:, 0], y + part * displacement[:, 1]
     # a pixel reaches half a pixel beyond its centre
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    if fluid is not None and not bool(fluid.all()):
+    if fluid is not None:
         column = x.round().clamp(0, width - 1).long()
         row = y.round().clamp(0, height - 1).long()
         batch = torch.arange(len(fluid), device=fluid.device)[:, None, None]
         inside = inside & (fluid[batch, row, column] != 0)
-    return inside.to(displacement)
+    return inside

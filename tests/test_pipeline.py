@@ -39,9 +39,9 @@ def test_dense_field_has_the_frames_shape_and_beats_the_coarse_one(
     assert result.field.shape == SHAPE
     x, y = np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[0]))
     u, v = vortex(SHAPE)(x, y)
-    from piv.network.refine import at_every_pixel
+    from piv.correlate import coarse_at_every_pixel
 
-    coarse_u, coarse_v = at_every_pixel(result.coarse, SHAPE)
+    coarse_u, coarse_v = coarse_at_every_pixel(result.coarse, SHAPE)
     dense = rms(result.field.u, u), rms(result.field.v, v)
     assert max(dense) < 0.1
     assert max(dense) < 0.7 * max(rms(coarse_u, u), rms(coarse_v, v))

@@ -13,10 +13,10 @@ import torch
 
 import piv
 from piv import Flag
-from piv.correlate.multipass import pair_tensors
+from piv.correlate import coarse_at_every_pixel, pair_tensors
 from piv.io.images import read_pair
 from piv.network.ccfcn import local_mean_and_spread
-from piv.network.refine import at_every_pixel, refine
+from piv.network.refine import refine
 from piv.settings import RefineSettings
 from piv.spline import coefficients, deform_pair
 
@@ -65,7 +65,7 @@ def test_the_dense_field_explains_the_second_frame_better_than_the_coarse_one(
 ) -> None:
     pair, result = analysed
     measured = (result.field.flags & Flag.FALLBACK) == 0
-    coarse_u, coarse_v = at_every_pixel(result.coarse, pair.shape)
+    coarse_u, coarse_v = coarse_at_every_pixel(result.coarse, pair.shape)
     before = explained(pair, coarse_u, coarse_v, measured)
     after = explained(pair, result.field.u, result.field.v, measured)
     assert after > before

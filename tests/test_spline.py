@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from piv.filters import gaussian, gaussian_kernel, halve, separable
-from piv.spline import coefficients, deform_pair, sample, sample_nearest
+from piv.spline import coefficients, deform_pair, sample, seen_in_both
 
 
 @pytest.mark.parametrize("degree", [3, 5])
@@ -52,16 +52,20 @@ def test_the_frames_move_by_half_the_displacement_each() -> None:
     np.testing.assert_allclose(second[0, 0, :, inner], ramp[0, 0, :, inner] + 1.5, atol=1e-3)
 
 
-def test_pixels_that_come_from_outside_or_from_a_body_are_not_visible() -> None:
+def test_pixels_that_come_from_outside_or_from_a_body_are_not_seen() -> None:
     displacement = torch.zeros(1, 2, 40, 50)
     displacement[:, 0] = 8.0
     fluid = torch.ones(1, 40, 50)
     fluid[:, 10:20, 20:30] = 0
-    first = sample_nearest(fluid, displacement, -0.5, 40, 50)[0]
-    assert first[:, :4].sum() == 0  # x - 4 lies outside
-    assert first[15, 24:34].sum() == 0  # the body, seen 4 px further right
-    assert first[15, 4:24].min() == 1
-    assert first[15, 34:].min() == 1
+    seen = seen_in_both(fluid, displacement)[0]
+    assert seen[:, :4].sum() == 0  # x - 4 lies outside in the first frame
+    assert seen[:, 46:].sum() == 0  # x + 4 in the second
+    assert seen[15, 16:34].sum() == 0  # the body, 4 px to either side
+    assert seen[15, 4:16].min() == 1
+    assert seen[15, 34:46].min() == 1
+    whole = seen_in_both(None, displacement)[0]
+    assert whole[15, 4:46].min() == 1
+    np.testing.assert_array_equal(seen_in_both(torch.ones(1, 40, 50), displacement)[0], whole)
 
 
 @pytest.mark.parametrize("shape", [(40, 61), (5, 300), (130, 3)])

@@ -1,5 +1,6 @@
 """The coarse stage: multi-pass FFT cross-correlation of interrogation windows."""
 
-from piv.correlate.multipass import Grid, coarse_field, multipass
+from piv.correlate.multipass import Grid, multipass
+from piv.correlate.stage import coarse_at_every_pixel, coarse_field, pair_tensors
 
-__all__ = ["Grid", "coarse_field", "multipass"]
+__all__ = ["Grid", "coarse_at_every_pixel", "coarse_field", "multipass", "pair_tensors"]

@@ -19,8 +19,8 @@ from torch.nn.functional import conv2d
 from piv.correlate.fft import Peaks, correlation_planes, find_peaks
 from piv.correlate.windows import at_every_pixel, centres, extract, window_starts
 from piv.settings import CorrelateSettings, ValidateSettings
-from piv.spline import coefficients, deform_pair, sample_nearest
-from piv.types import Flag, ImagePair, VectorField
+from piv.spline import coefficients, deform_pair, seen_in_both
+from piv.types import Flag
 from piv.validate import REJECTED, extrapolate, fill, validate
 
 _CHUNK = 16 * 2**20  # samples of windows that are correlated at once: bounds the memory
@@ -215,7 +215,7 @@ def _pass(
         base = torch.zeros(2, device=first.device)[None, :, None, None]
     else:
         first, second = (t[:, 0] for t in deform_pair(*frames.spline, predictor, frames.degree))
-        visible = _visible(frames.fluid, predictor)
+        visible = seen_in_both(frames.fluid, predictor)
         # what the predictor missed is small; a short reach keeps false peaks out
         reach = (max(size[0] // 4, 3), max(size[1] // 4, 3))
         base = _at_nodes(predictor, y, x)
@@ -233,16 +233,6 @@ def _pass(
     u, v = peaks.u + base[:, 0] + nothing, peaks.v + base[:, 1] + nothing
     flags = validate(u, v, flags, peaks.height, peaks.ratio, limits)
     return Grid(x, y, u, v, flags, peaks.height, peaks.ratio)
-
-
-def _visible(fluid: Tensor | None, predictor: Tensor) -> Tensor:
-    """1 where a pixel at mid-time comes from fluid inside the frame, in both frames.
-
-    One mask for both keeps the residual of two equal windows exactly zero.
-    """
-    height, width = predictor.shape[-2:]
-    first = sample_nearest(fluid, predictor, -0.5, height, width)
-    return first * sample_nearest(fluid, predictor, 0.5, height, width)
 
 
 def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -330,52 +320,3 @@ def _change(grid: Grid, previous: Grid) -> float:
     squared = (grid.u - previous.u).square() + (grid.v - previous.v).square()
     total = torch.where(both, squared, 0.0).sum((-2, -1)) / both.sum((-2, -1)).clamp(min=1)
     return float(total.max().sqrt())
-
-
-def coarse_field(
-    pair: ImagePair, settings: CorrelateSettings, limits: ValidateSettings
-) -> VectorField:
-    """The coarse stage of one pair: measured, validated and filled.
-
-    Parameters
-    ----------
-    pair : ImagePair
-    settings, limits : CorrelateSettings, ValidateSettings
-
-    Returns
-    -------
-    VectorField
-        On the grid of the last windows, px, y down; NaN only where the centre of a window is
-        masked, ``REPLACED`` beside the reason where a vector was rejected.  ``extra`` holds
-        ``peak_ratio`` and ``peak_height``, ``attrs["windows"]`` the windows used, (height, width).
-    """
-    first, second, fluid = pair_tensors(pair)
-    grid = multipass(first, second, fluid, settings, limits)
-    return to_field(grid, pair.dt)
-
-
-def pair_tensors(pair: ImagePair) -> tuple[Tensor, Tensor, Tensor | None]:
-    """First frame, second frame, fluid: (1, H, W) each, float32."""
-    first, second = (
-        torch.from_numpy(np.asarray(frame, dtype=np.float32))[None]
-        for frame in (pair.first, pair.second)
-    )
-    fluid = None if pair.mask is None else torch.from_numpy(~pair.mask)[None]
-    return first, second, fluid
-
-
-def to_field(grid: Grid, dt: float = 1.0) -> VectorField:
-    """The first pair of a grid as a :class:`VectorField`, filled."""
-    masked = (grid.flags & int(Flag.MASKED)) != 0
-    filled = torch.where(masked[:, None], torch.nan, grid.filled())[0].numpy()
-    flags = grid.flags | (~grid.keep & ~masked).int() * int(Flag.REPLACED)
-    return VectorField(
-        x=grid.x.double().numpy(),
-        y=grid.y.double().numpy(),
-        u=filled[0],
-        v=filled[1],
-        flags=flags[0].numpy().astype(np.uint16),
-        dt=dt,
-        extra={"peak_ratio": grid.ratio[0].numpy(), "peak_height": grid.height[0].numpy()},
-        attrs={"windows": [list(size) for size in grid.windows]},
-    )

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from piv.filters import gaussian, halve
-from piv.spline import coefficients, deform_pair, sample_nearest
+from piv.spline import coefficients, deform_pair, seen_in_both
 
 SPLINE = 3  # degree with which the frames are moved
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
@@ -240,7 +240,7 @@ class Step(nn.Module):
         # what is measured is measured in float32; only the convolutions may run in less
         with torch.no_grad(), torch.autocast(estimate.device.type, enabled=False):
             first, second = deform_pair(*frames, estimate, SPLINE)
-            seen = seen_in_both(visible, estimate)
+            seen = seen_in_both(visible, estimate)[:, None]
             first, second = first * seen, second * seen
             squares = least_squares(first, second, config.base_sigmas)
             planes = correlation_pyramid(
@@ -367,14 +367,6 @@ def zero(layer: nn.Module) -> None:
     """Weights and bias zero, as a layer starts that is to change nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
-
-
-def seen_in_both(visible: Tensor, estimate: Tensor) -> Tensor:
-    """(B, H, W), (B, 2, H, W) -> (B, 1, H, W): 1 where both frames show fluid at this place."""
-    height, width = visible.shape[-2:]
-    first = sample_nearest(visible, estimate, -0.5, height, width)
-    second = sample_nearest(visible, estimate, 0.5, height, width)
-    return (first * second)[:, None]
 
 
 def local_match(first: Tensor, second: Tensor) -> Tensor:

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from piv.correlate.multipass import pair_tensors
-from piv.correlate.windows import at_every_pixel as interpolate
+from piv.correlate import coarse_at_every_pixel, pair_tensors
 from piv.network.ccfcn import CCFCN, well_lit_contrast
 from piv.network.weights import Model
 from piv.settings import RefineSettings
-from piv.types import Flag, Float, ImagePair, VectorField
-from piv.validate import fill
+from piv.types import Flag, ImagePair, VectorField
 
 BYTES_PER_PIXEL = 800  # measured peak of one refinement, float32 features and all
 OVERLAP = 64  # px that neighbouring tiles share on each side of a seam; blended
@@ -52,7 +50,7 @@ def refine(
         uncertainty of at least 0.5 px.  ``DISAGREES`` where the correction exceeds 2 px.
     """
     first, second, fluid = pair_tensors(pair)
-    start = torch.from_numpy(at_every_pixel(coarse, pair.shape))[None]
+    start = torch.from_numpy(coarse_at_every_pixel(coarse, pair.shape))[None]
     hidden = None if fluid is None else fluid[:, None]
     refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
     heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
@@ -86,15 +84,6 @@ def _field(
         uncertainty_v=values[1][1],
         dt=pair.dt,
     )
-
-
-def at_every_pixel(coarse: VectorField, shape: tuple[int, int]) -> Float:
-    """(2, H, W): a coarse field in px, its masked nodes filled, at every pixel."""
-    u, v = (torch.from_numpy(np.asarray(c, dtype=np.float32))[None] for c in (coarse.u, coarse.v))
-    known = torch.isfinite(u) & torch.isfinite(v)
-    grid = torch.stack(fill(u, v, known), dim=1)
-    x, y = torch.from_numpy(coarse.x), torch.from_numpy(coarse.y)
-    return interpolate(grid, y, x, *shape)[0].numpy()
 
 
 @torch.inference_mode()

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from piv import metrics
+from piv.correlate import coarse_at_every_pixel
 from piv.errors import InputError, SettingsError
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
-from piv.network.refine import at_every_pixel, refine
+from piv.network.refine import refine
 from piv.network.weights import Model
 from piv.pipeline import analyse
 from piv.settings import Settings
@@ -198,7 +199,7 @@ def _estimates(
     true: TruePair, settings: Settings, model: Model | None, ablation: bool
 ) -> dict[str, _Estimate]:
     analysis = analyse(true.pair, settings=settings, model=model)
-    u, v = at_every_pixel(analysis.coarse, true.pair.shape)
+    u, v = coarse_at_every_pixel(analysis.coarse, true.pair.shape)
     found = {COARSE: _Estimate(u, v)}
     if model is not None and ablation:
         bare = refine(true.pair, analysis.coarse, least_squares_alone(model), settings.refine)

@@ -242,10 +242,10 @@ def test_mistakes_get_one_line_and_status_2(capsys, words, message):
 
 
 def test_figures_are_those_of_the_metrics(classes):
-    from piv.network.refine import at_every_pixel
+    from piv.correlate import coarse_at_every_pixel
     from piv.pipeline import analyse
 
     pair = classes["shear"][0]
     row = evaluate({"shear": [pair]}, Settings(), None).rows[0]
-    u, v = at_every_pixel(analyse(pair.pair, model=None).coarse, pair.pair.shape)
+    u, v = coarse_at_every_pixel(analyse(pair.pair, model=None).coarse, pair.pair.shape)
     assert row.figures == metrics.score(u, v, pair.u, pair.v)
