@@ -109,7 +109,11 @@ class CorrelateSettings:
         256, "the first window grows to this at most", unit="px", low=16, high=1024, advanced=True
     )
     spline: int = option(
-        5, "degree of the B-spline with which the frames are deformed", low=3, high=5, advanced=True
+        5,
+        "degree of the B-spline with which the frames are deformed: 3 or 5",
+        low=3,
+        high=5,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
