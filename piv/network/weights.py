@@ -254,6 +254,7 @@ def _from_file(path: Path, device: str, changed: int, size: int) -> Model:  # no
 
 def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
     tensors, record, sha256 = _parse(content, where)
+    # a file may be called anything; what it was trained as says more
     name = name or str(record.get("name") or Path(where).stem)
     network = rebuild(tensors, record, where).eval().requires_grad_(False)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -268,9 +269,7 @@ def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
         if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
             raise WeightsError(f"{where}: its record has no positive calibration.{key}")
         intervals.append(float(value))
-    # a file may be called anything; what it was trained as says more
-    known = name or str(record.get("name", "unnamed"))
-    return Model(known, sha256, MappingProxyType(record), network, *intervals)
+    return Model(name, sha256, MappingProxyType(record), network, *intervals)
 
 
 def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
@@ -284,7 +283,7 @@ def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any
         ) from None
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{where} holds no weights of this project (no {FORMAT} record)")
-    if metadata.get("sha256") not in (None, _digest(content, metadata)):  # old files have none
+    if metadata.get("sha256") != _digest(content, metadata):
         raise WeightsError(f"{where} is damaged: its content has another hash than it says")
     try:
         record = json.loads(metadata["record"])
