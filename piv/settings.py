@@ -83,7 +83,7 @@ class CorrelateSettings:
     """The coarse stage: multi-pass FFT cross-correlation with window deformation."""
 
     windows: tuple[int | tuple[int, int], ...] = option(
-        (64, 32),
+        (64, 32, 16),
         "interrogation window of each pass, a number or [height, width]; the first grows by "
         "itself when the displacement calls for it",
         unit="px",

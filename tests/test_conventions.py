@@ -58,8 +58,8 @@ def test_convention_arrays_are_row_column() -> None:
     field = coarse(first, np.roll(first, (2, -5), axis=(0, 1)))
     assert field.shape == (field.y.size, field.x.size)
     assert field.x.size > field.y.size  # as the image is wider than high
-    np.testing.assert_allclose(inner(field.u), -5, atol=0.01)
-    np.testing.assert_allclose(inner(field.v), 2, atol=0.01)
+    np.testing.assert_allclose(inner(field.u), -5, atol=0.02)
+    np.testing.assert_allclose(inner(field.v), 2, atol=0.02)
 
 
 def test_convention_tensors_are_batch_channel_row_column_with_displacement_u_then_v() -> None:

@@ -20,7 +20,8 @@ from piv.types import Flag, ImagePair, VectorField
 
 
 def measure(pair: ImagePair, **options: Any) -> VectorField:
-    return coarse_field(pair, CorrelateSettings(**options), ValidateSettings())
+    settings_ = CorrelateSettings(**{"windows": (64, 32), **options})
+    return coarse_field(pair, settings_, ValidateSettings())
 
 
 SHAPE = (160, 224)

@@ -190,8 +190,8 @@ def test_a_name_near_nothing_lists_what_is_known() -> None:
         (["correlate.windows=48"], ((48,), "none")),
         (["correlate.windows=[96, 48, 24]"], ((96, 48, 24), "none")),
         (["correlate.windows=[[32, 64], [16, 32]]"], (((32, 64), (16, 32)), "none")),
-        (["preprocess.contrast=local"], ((64, 32), "local")),
-        (['preprocess.contrast="local"'], ((64, 32), "local")),
+        (["preprocess.contrast=local"], ((64, 32, 16), "local")),
+        (['preprocess.contrast="local"'], ((64, 32, 16), "local")),
         ([" correlate.windows = 48 ", "correlate.windows=24"], ((24,), "none")),
     ],
 )
