@@ -92,7 +92,7 @@ class CorrelateSettings:
     )
     overlap: float = option(0.5, "shared fraction of neighbouring windows", low=0.0, high=0.95)
     repeats: int = option(
-        4, "the last pass is repeated until it has converged, at most so often", low=1, high=20
+        2, "the last pass is repeated until it has converged, at most so often", low=1, high=20
     )
     convergence: float = option(
         0.01,

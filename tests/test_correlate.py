@@ -20,7 +20,7 @@ from piv.types import Flag, ImagePair, VectorField
 
 
 def measure(pair: ImagePair, **options: Any) -> VectorField:
-    settings_ = CorrelateSettings(**{"windows": (64, 32), **options})
+    settings_ = CorrelateSettings(**{"windows": (64, 32), "repeats": 4, **options})
     return coarse_field(pair, settings_, ValidateSettings())
 
 

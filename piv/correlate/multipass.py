@@ -25,6 +25,8 @@ from piv.validate import REJECTED, extrapolate, fill, validate
 
 _CHUNK = 16 * 2**20  # samples of windows that are correlated at once: bounds the memory
 
+ROUGH = 3  # degree of the spline in passes that another one follows: half the work
+
 # windows with less contrast than this part of the well-lit ones hold no particles
 _LEAST_CONTRAST = 0.05
 # a window needs this part of its pixels in the fluid
@@ -66,8 +68,7 @@ class _Frames:
 
     first: Tensor  # (B, H, W), zero mean, unit variance
     second: Tensor
-    spline: tuple[Tensor, Tensor]  # coefficients, (B, 1, H, W)
-    degree: int
+    splines: dict[int, tuple[Tensor, Tensor]]  # degree -> coefficients, (B, 1, H, W)
     fluid: Tensor | None  # (B, H, W), 1 = fluid
 
     def select(self, index: Tensor) -> _Frames:
@@ -75,7 +76,7 @@ class _Frames:
             self,
             first=self.first[index],
             second=self.second[index],
-            spline=(self.spline[0][index], self.spline[1][index]),
+            splines={d: (a[index], b[index]) for d, (a, b) in self.splines.items()},
             fluid=None if self.fluid is None else self.fluid[index],
         )
 
@@ -110,13 +111,15 @@ def multipass(
     used.append(sizes[0])
     remaining = sizes[1:] if grown == sizes[0] else sizes
     for size in remaining[:-1]:
-        grid = _pass(frames, predictor, size, settings, limits)
+        grid = _pass(frames, predictor, size, settings, limits, ROUGH)
         predictor = _predict(grid, height, width)
     last = sizes[-1]
     repeats = settings.repeats - (1 if not remaining else 0)
     for n in range(repeats):
         previous = grid
-        grid = _pass(frames, predictor, last, settings, limits)
+        followed = n == 0 and repeats > 1  # convergence is judged from the second on
+        degree = ROUGH if followed else settings.spline
+        grid = _pass(frames, predictor, last, settings, limits, degree)
         if n > 0 and _change(grid, previous) < settings.convergence:
             break
         if n < repeats - 1:
@@ -136,8 +139,9 @@ def _prepare(first: Tensor, second: Tensor, fluid: Tensor | None, degree: int) -
     else:
         pixels = (fluid != 0).to(first)
         prepared = [_standardise(image, pixels) for image in (first, second)]
-    spline = tuple(coefficients(image[:, None], degree) for image in prepared)
-    return _Frames(prepared[0], prepared[1], (spline[0], spline[1]), degree, pixels)
+    a, b = (image[:, None] for image in prepared)
+    splines = {d: (coefficients(a, d), coefficients(b, d)) for d in {ROUGH, degree}}
+    return _Frames(prepared[0], prepared[1], splines, pixels)
 
 
 def _standardise(image: Tensor, pixels: Tensor | None) -> Tensor:
@@ -201,8 +205,13 @@ def _pass(
     size: tuple[int, int],
     settings: CorrelateSettings,
     limits: ValidateSettings,
+    degree: int = 0,
 ) -> Grid:
-    """Correlate all windows of one size; the predictor (B, 2, H, W) is None in the first pass."""
+    """Correlate all windows of one size.
+
+    The predictor (B, 2, H, W) is None in the first pass; after it, ``degree`` is that of the
+    spline with which the frames are moved.
+    """
     height, width = frames.first.shape[-2:]
     rows = window_starts(height, size[0], settings.overlap)
     columns = window_starts(width, size[1], settings.overlap)
@@ -214,7 +223,7 @@ def _pass(
         reach = (size[0] // 2, size[1] // 2)
         base = torch.zeros(2, device=first.device)[None, :, None, None]
     else:
-        first, second = (t[:, 0] for t in deform_pair(*frames.spline, predictor, frames.degree))
+        first, second = (t[:, 0] for t in deform_pair(*frames.splines[degree], predictor, degree))
         visible = seen_in_both(frames.fluid, predictor)
         # what the predictor missed is small; a short reach keeps false peaks out
         reach = (max(size[0] // 4, 3), max(size[1] // 4, 3))
