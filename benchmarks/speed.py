@@ -81,7 +81,7 @@ def main() -> None:
     median = {name: statistics.median(values) for name, values in times.items()}
     about = {
         "dense": f"piv.analyse, weights {model.name}: a vector at every pixel",
-        "coarse": "piv.analyse without a network: windows of 32 px",
+        "coarse": "piv.analyse without a network: windows of 16 px",
         REFERENCE: f"OpenPIV {version('openpiv')}, default settings: windows of 16 px",
         "OpenPIV 64/32/16, Rust": "the same with its optional compiled back end",
     }
