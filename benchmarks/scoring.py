@@ -90,6 +90,15 @@ def _pooled(estimates: Iterable[Estimate], truths: Iterable[TruePair]) -> dict[s
     return dict(score(u, v, true_u, true_v, where=where))
 
 
+def command() -> str:
+    """The command that is running, without the folder of its results."""
+    words = list(sys.argv[1:])
+    if "--output" in words:
+        where = words.index("--output")
+        del words[where : where + 2]
+    return " ".join(["python", Path(sys.argv[0]).name, *words])
+
+
 def environment() -> list[str]:
     """What the figures depend on: versions, threads, processor."""
     packages = ("ccfcn-piv", "torch", "numpy", "scipy", "opencv-python-headless")
@@ -160,7 +169,7 @@ def write(
         f"Split `{split}`, {rows[0].pairs} pairs of each class; {BORDER} px of border, masked and "
         "unseeded pixels left out; px.",
         "",
-        "Made by `" + " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]) + "`.",
+        f"Made by `{command()}`.",
         "",
         *(f"- {line}" for line in environment()),
         *(f"- **{method.name}**: {method.about}" for method in methods),

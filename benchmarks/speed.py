@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scoring import environment
+from scoring import command, environment
 
 import piv
 from piv.train.source import open_source
@@ -92,7 +92,7 @@ def main() -> None:
         f"`synth:standard-kinematic`, in memory; {arguments.repeats} rounds by turns after one to "
         "warm up; ratio of the medians.",
         "",
-        "Made by `" + " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]) + "`.",
+        f"Made by `{command()}`.",
         "",
         *(f"- {line}" for line in environment()),
         "",
