@@ -84,9 +84,9 @@ def tiny() -> TrainRecipe:
     )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """Bit for bit equal runs need one thread."""
+    """Bit for bit equal runs need one thread; a module's own runs are made after this."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
