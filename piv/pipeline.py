@@ -96,7 +96,9 @@ def analyse(
     coarse = coarse_field(
         preprocess(pair, settings.preprocess), settings.correlate, settings.validate
     )
-    dense = None if weights is None else refine(frames, coarse, weights, settings.refine)
+    dense = None
+    if weights is not None:
+        dense = refine(frames, coarse, weights, settings.refine, settings.validate.largest)
     quality = summarise(frames, coarse, dense)
     provenance = _provenance(recorded, settings, weights)
     coarse = _finish(coarse, region, calibration, provenance)

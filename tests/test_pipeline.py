@@ -54,6 +54,19 @@ def test_without_a_model_the_field_is_the_coarse_one(pair: ImagePair) -> None:
         assert bare.field is bare.coarse
 
 
+def test_a_dense_vector_longer_than_allowed_keeps_its_value_and_is_flagged(
+    pair: ImagePair, result: piv.Analysis
+) -> None:
+    limit = float(np.percentile(result.field.speed, 90))
+    limited = piv.analyse(pair, settings=from_dict({"validate": {"largest": limit}})).dense
+    assert limited is not None
+    far = limited.speed > limit
+    assert 0.02 < far.mean() < 0.2
+    np.testing.assert_array_equal((limited.flags & Flag.OUT_OF_RANGE) != 0, far)
+    assert np.isfinite(limited.u).all()
+    assert not (result.field.flags & Flag.OUT_OF_RANGE).any()
+
+
 # ---------------------------------------------------------------- symmetry of the dense field
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 import piv
 from piv import Flag
@@ -36,6 +37,22 @@ def explained(pair: piv.ImagePair, u: object, v: object, where: np.ndarray) -> f
     inside = where[:height, :width].copy()
     inside[:8], inside[-8:], inside[:, :8], inside[:, -8:] = False, False, False, False
     return float(np.corrcoef(first[inside], second[inside])[0, 1])
+
+
+def discs(shape: tuple[int, int], radius: float, share: float) -> np.ndarray:
+    """True on randomly placed discs that cover about ``share`` of the frame."""
+    rng = np.random.default_rng(0)
+    number = int(share * shape[0] * shape[1] / (np.pi * radius**2))
+    free = np.ones(shape, dtype=bool)
+    free[rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)] = False
+    return distance_transform_edt(free) <= radius
+
+
+def bridged(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The values with each hole filled from around it (normalised Gaussian, 4 px)."""
+    known = (~hole).astype(float)
+    around = gaussian_filter(np.where(hole, 0.0, values), 4) / gaussian_filter(known, 4)
+    return np.where(hole, around, values)
 
 
 @pytest.fixture(
@@ -72,6 +89,26 @@ def test_the_dense_field_explains_the_second_frame_better_than_32_px_windows(
     before = explained(pair, coarse_u, coarse_v, measured)
     after = explained(pair, result.field.u, result.field.v, measured)
     assert after > before
+
+
+def test_the_dense_field_explains_pixels_that_it_has_not_seen_better_than_the_coarse_one(
+    analysed: tuple[piv.ImagePair, piv.Analysis],
+) -> None:
+    """What a field predicts where its pixels were hidden cannot be noise that it was fitted to."""
+    pair, result = analysed
+    hidden = discs(pair.shape, 4.0, 0.08)
+    unseen = piv.analyse(pair.first, pair.second, mask=hidden)
+    measured = hidden & ((result.field.flags & Flag.FALLBACK) == 0)
+    fields = {
+        "coarse": coarse_at_every_pixel(unseen.coarse, pair.shape),
+        "dense": (unseen.field.u, unseen.field.v),
+    }
+    found = {
+        name: explained(pair, bridged(u, hidden), bridged(v, hidden), measured)
+        for name, (u, v) in fields.items()
+    }
+    own_bridge = explained(pair, *fields["coarse"], measured)
+    assert found["dense"] > max(found["coarse"], own_bridge)
 
 
 def test_tiles_leave_no_seams(analysed: tuple[piv.ImagePair, piv.Analysis]) -> None:

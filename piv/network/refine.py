@@ -30,7 +30,11 @@ class Refined(NamedTuple):
 
 
 def refine(
-    pair: ImagePair, coarse: VectorField, model: Model, settings: RefineSettings
+    pair: ImagePair,
+    coarse: VectorField,
+    model: Model,
+    settings: RefineSettings,
+    largest: float = 0.0,
 ) -> VectorField:
     """Displacement and uncertainty at every pixel.
 
@@ -41,6 +45,8 @@ def refine(
         Of this pair, px, as :func:`piv.correlate.coarse_field` gives it.
     model : Model
     settings : RefineSettings
+    largest : float
+        Largest allowed length of a vector (``validate.largest``), px; 0 = no limit.
 
     Returns
     -------
@@ -48,6 +54,7 @@ def refine(
         Of the frames' shape, px, y down.  NaN under the mask only.  ``FALLBACK`` where the moved
         frames do not resemble each other: there it is the filled coarse field, with an
         uncertainty of at least 0.5 px.  ``DISAGREES`` where the correction exceeds 2 px.
+        ``OUT_OF_RANGE`` where the vector is longer than ``largest``; its value stays.
     """
     first, second, fluid = pair_tensors(pair)
     start = torch.from_numpy(coarse_at_every_pixel(coarse, pair.shape))[None]
@@ -61,6 +68,9 @@ def refine(
     flags = (heard < 0.5).int() * int(Flag.FALLBACK)
     far = (displacement - start).abs().amax(1, keepdim=True) > FAR
     flags |= far.int() * int(Flag.DISAGREES)
+    if largest > 0:
+        length = torch.hypot(displacement[:, :1], displacement[:, 1:])
+        flags |= (length > largest).int() * int(Flag.OUT_OF_RANGE)
     return _field(pair, displacement, uncertainty, flags)
 
 
