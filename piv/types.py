@@ -73,8 +73,9 @@ class ImagePair:
     Raises
     ------
     InputError
-        If the frames are not 2-D, differ in shape, are under 32 px, hold NaN or infinity, if
-        ``dt`` is not positive, or if the mask has another shape or hides everything.
+        If the frames are not 2-D, differ in shape, are under 32 px, hold NaN or infinity, or are
+        NumPy masked arrays (their mask goes into ``mask``), if ``dt`` is not positive, or if the
+        mask has another shape or hides everything.
     """
 
     first: npt.NDArray[Any]
@@ -130,6 +131,10 @@ def check_dt(dt: object, where: str = "") -> None:
 def _array(values: Any, what: str) -> npt.NDArray[Any]:
     if isinstance(values, (str, bytes, os.PathLike)):
         raise InputError(f"{what} must be an array, not a name: piv.read_pair reads image files")
+    if isinstance(values, np.ma.MaskedArray):
+        plain = "image.filled(0), and mask=numpy.ma.getmaskarray(image)"
+        advice = "mask.filled(True)" if values.dtype == np.bool_ else plain
+        raise InputError(f"{what} is a masked array, whose mask would be lost: give {advice}")
     try:
         return np.asarray(values)
     except ValueError:

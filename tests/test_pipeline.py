@@ -67,6 +67,15 @@ def test_a_dense_vector_longer_than_allowed_keeps_its_value_and_is_flagged(
     assert not (result.field.flags & Flag.OUT_OF_RANGE).any()
 
 
+def test_a_masked_array_is_refused_instead_of_losing_its_mask(pair: ImagePair) -> None:
+    masked = np.ma.masked_array(pair.first, mask=pair.first > 100)
+    with pytest.raises(InputError, match=r"give image\.filled\(0\), and mask=numpy\.ma\."):
+        piv.analyse(masked, pair.second, model=None)
+    advised = np.ma.getmaskarray(masked)
+    result = piv.analyse(masked.filled(0), pair.second, mask=advised, model=None)
+    assert result.field.valid.any()
+
+
 # ---------------------------------------------------------------- symmetry of the dense field
 
 

@@ -101,6 +101,15 @@ def _with(value: float) -> np.ndarray:
             "the first frame must be an array, not a name: piv.read_pair reads image files",
         ),
         (
+            {"first": np.ma.masked_array(FRAME, mask=MASK)},
+            "the first frame is a masked array, whose mask would be lost: give image.filled(0), "
+            "and mask=numpy.ma.getmaskarray(image)",
+        ),
+        (
+            {"mask": np.ma.masked_array(MASK, mask=MASK)},
+            "the mask is a masked array, whose mask would be lost: give mask.filled(True)",
+        ),
+        (
             {"second": [[1, 2], [3]]},
             "the second frame must be a 2-D array, not rows of different lengths",
         ),
