@@ -8,6 +8,7 @@ grey level of three; so are equal channels, because a silent exception would hid
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -46,10 +47,10 @@ def read_pair(
     Raises
     ------
     InputError
-        If a file cannot be used, if a single file does not hold two pages, or as for
-        :class:`piv.ImagePair`.
+        If a path is none, a file cannot be used, a single file does not hold two pages, or as
+        for :class:`piv.ImagePair`.
     """
-    first = Path(first)
+    first = _path(first)
     if second is None:
         pages = _pages(first)
         if len(pages) != 2:
@@ -59,7 +60,7 @@ def read_pair(
             )
         frames, name = pages, first.name
     else:
-        second = Path(second)
+        second = _path(second)
         frames, name = [read_image(first), read_image(second)], f"{first.name}, {second.name}"
     pair = ImagePair(frames[0], frames[1], dt=dt, name=name)
     if mask is None:
@@ -86,7 +87,7 @@ def read_image(path: str | Path) -> npt.NDArray[Any]:
     InputError
         If the file is missing, a folder, empty, damaged, no image, or not of grey levels.
     """
-    path = Path(path)
+    path = _path(path)
     pages = _pages(path)
     if len(pages) != 1:
         raise InputError(
@@ -113,6 +114,19 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> Bool:
     mask = np.asarray(read_image(path) != 0)
     check_mask(mask, tuple(shape), f"the mask {path}")
     return mask
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        hint = ": piv.ImagePair takes arrays" if isinstance(value, np.ndarray) else ""
+        raise InputError(f"the path of an image file is wanted, not {_kind(value)}{hint}")
+    if "\0" in (text := os.fsdecode(value)):
+        raise InputError(f"the path of an image file is wanted, not {text!r}")
+    return Path(text)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _pages(path: Path) -> list[npt.NDArray[Any]]:

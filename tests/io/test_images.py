@@ -113,6 +113,36 @@ def test_a_tif_of_two_pages_takes_no_second_file(folder: Path, grey: Any) -> Non
         read_pair(folder / "a.tif", folder / "b.tif")
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "not None"),
+        (7, "not a value of type int"),
+        (b"a.tif", "not a value of type bytes"),
+        (["a.tif", "b.tif"], "not a value of type list"),
+        (np.zeros(SHAPE), "not a value of type ndarray: piv.ImagePair takes arrays"),
+        ("a\0.tif", r"not 'a\x00.tif'"),
+    ],
+)
+def test_what_is_no_path_is_refused(folder: Path, grey: Any, value: Any, message: str) -> None:
+    good = folder / "a.tif"
+    tifffile.imwrite(good, grey(np.uint8))
+    calls: list[Callable[[], Any]] = [
+        lambda: read_pair(value),
+        lambda: read_pair(value, good),
+        lambda: read_image(value),
+        lambda: read_mask(value, SHAPE),
+    ]
+    if value is not None:  # which stands for one file of two pages, and for no mask
+        calls.append(lambda: read_pair(good, value))
+    if value is not None and not isinstance(value, np.ndarray):
+        calls.append(lambda: read_pair(good, good, mask=value))
+    for call in calls:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert str(caught.value) == f"the path of an image file is wanted, {message}"
+
+
 def test_a_mask_hides_where_it_is_not_zero(folder: Path, grey: Any) -> None:
     mask = np.zeros(SHAPE, np.uint8)
     mask[3:9, 20:30] = 1
