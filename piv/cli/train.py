@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import re
 import signal
 import sys
 import time
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from piv.train.progress import Progress
 
 LINE_SECONDS = 30.0  # between two lines where the output is not a terminal
-WEIGHTS = "weights.safetensors"
+_ENDING = ".safetensors"
+WEIGHTS = f"weights{_ENDING}"
+_NAME = r"[^\W_][\w.-]{0,99}"  # \w: letters of any language, digits, underscore
+_TAKEN = ("default", "none")
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
@@ -52,8 +57,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="threads of the process; only with one are two runs equal bit for bit (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--processes", type=units.few, default=1, metavar="N",
-        help="processes that train together, each with `batch` crops of its own (default: 1)",
+        "--processes", type=_processes, default=1, metavar="N",
+        help="processes that train together, each with `batch` crops of its own, at most one a "
+        "processor (default: 1)",
     )  # fmt: skip
     parser.add_argument(
         "--checkpoint-every", type=units.seconds, default=120.0, metavar="TIME",
@@ -65,8 +71,45 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
-    parser.add_argument("--name", help="what the weights are called (default: the folder's name)")
+    parser.add_argument(
+        "--name", type=_name,
+        help="what the weights are called: letters, digits and . _ - (default: the folder's name)",
+    )  # fmt: skip
     parser.set_defaults(run=run)
+
+
+def _processes(text: str) -> int:
+    """Read a number of processes; with more than the machine has processors each step waits."""
+    number, most = units.few(text), os.cpu_count() or 1
+    if number > most:
+        raise argparse.ArgumentTypeError(
+            f"this machine has {most} processor{'s' if most > 1 else ''}: at most as many "
+            f"processes are wanted, not {number}"
+        )
+    return number
+
+
+def _name(text: str) -> str:
+    """Read a name that weights can have in the catalogue and as a file."""
+    if not re.fullmatch(_NAME, text) or text.endswith("."):
+        raise argparse.ArgumentTypeError(
+            "a name of at most 100 letters, digits and . _ -, with a letter or digit first and no "
+            f"full stop last, is wanted, not {text!r}"
+        )
+    if text.lower().endswith(_ENDING):
+        raise argparse.ArgumentTypeError(f"a name without {_ENDING} is wanted, not {text!r}")
+    if text.lower() in _TAKEN:
+        raise argparse.ArgumentTypeError(f"{text!r} has a meaning of its own as a model's name")
+    return text
+
+
+def _name_of(folder: Path) -> str:
+    """A name like the folder's, which may hold blanks and the like."""
+    name = re.sub(r"[^\w.-]+", "-", folder.resolve().name)[:100].lstrip("-._").rstrip(".")
+    try:
+        return _name(name)
+    except argparse.ArgumentTypeError:
+        return "weights"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED if caught[0] == signal.SIGINT else STOPPED
-    _export(training, args.output, args.name or args.output.resolve().name)
+    _export(training, args.output, args.name or _name_of(args.output))
     return 0
 
 

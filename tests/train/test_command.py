@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from piv.cli import main
+from piv.cli import main, train
 from piv.network.weights import read_weights
 from piv.train import checkpoint
 
@@ -40,7 +40,11 @@ def recipe(tmp_path):
 
 
 def command(*words):
-    call = "import sys; from piv.cli import main; sys.exit(main(sys.argv[1:]))"
+    # a machine with one processor can run the test of two processes as well
+    call = (
+        "import os, sys; os.cpu_count = lambda: 2; "
+        "from piv.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", call, "train", *map(str, words)],
@@ -111,6 +115,44 @@ def test_the_command_prints_name_and_hash(tmp_path, recipe, capsys):
     assert record["name"] == "mine"
     assert "validation (mean end-point error, px)" in err
     assert "left 0:0" in err
+
+
+BAD_NAMES = (
+    "", " ", "a b", "a/b", "a\\b", "../a", ".hidden", "-dash", "_", "a.", "a\n", "a:b", "x" * 101,
+    "mine.safetensors", "mine.SafeTensors", "default", "Default", "none", "NONE",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_cannot_serve_is_refused_before_training(tmp_path, recipe, capsys, name):
+    folder = tmp_path / "run"
+    words = ["train", str(recipe), "-o", str(folder), "--steps", "1", f"--name={name}"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "argument --name: " in error
+    assert len(error.splitlines()) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("run-1", "run-1"), ("My run, 渦", "My-run-渦"), (".hidden", "hidden"), ("none", "weights")],
+)
+def test_without_a_name_the_folder_gives_one_that_serves(tmp_path, folder, name):
+    assert train._name_of(tmp_path / folder) == name
+    assert train._name(name) == name
+
+
+def test_no_more_processes_than_processors(tmp_path, recipe, capsys, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    words = ["train", str(recipe), "-o", str(tmp_path / "run"), "--processes"]
+    assert main([*words, "5"]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith(
+        "this machine has 4 processors: at most as many processes are wanted, not 5\n"
+    )
+    assert not (tmp_path / "run").exists()
+    assert train._processes("4") == 4
 
 
 @pytest.mark.parametrize(
