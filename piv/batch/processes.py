@@ -51,7 +51,7 @@ _READY, _RESULT, _REFUSED, _BUG = b"r", b"=", b"!", b"?"
 _environment = threading.Lock()
 
 
-class WorkerBug(RuntimeError):  # noqa: N818  (told as a bug, with the worker's traceback)
+class WorkerBug(RuntimeError):
     """An exception in a worker that no user can cause; its text is the worker's traceback."""
 
 

@@ -75,7 +75,8 @@ def main() -> None:
         pool.submit(1)
         while len(list(Path(sys.argv[1]).glob("worker *"))) < 2:
             time.sleep(0.05)
-        print(*pool.pids, flush=True)
+        sys.stdout.write(" ".join(str(pid) for pid in pool.pids) + "\n")
+        sys.stdout.flush()
         pool.next(60.0)
 
 
