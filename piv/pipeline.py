@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from piv import settings as _settings
 from piv.calibrate import calibrate
 from piv.correlate import coarse_field, multipass
 from piv.errors import InputError, PIVError, SettingsError
+from piv.fingerprint import fingerprint
 from piv.network.refine import refine
 from piv.network.weights import Model, load_model
 from piv.preprocess import check_contrast, crop, in_single_precision, preprocess
@@ -215,15 +215,5 @@ def _provenance(pair: ImagePair, settings: Settings, weights: Model | None) -> d
         "device": "cpu",
         "settings": _settings.to_dict(settings),
         "weights": None if weights is None else {"name": weights.name, "sha256": weights.sha256},
-        "input": {"name": pair.name, "sha256": _fingerprint(pair)},
+        "input": {"name": pair.name, "sha256": fingerprint(pair)},
     }
-
-
-def _fingerprint(pair: ImagePair) -> str:
-    """SHA-256 of the frames' and the mask's content, types and shape."""
-    digest = hashlib.sha256()
-    for array in (pair.first, pair.second, pair.mask):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
