@@ -68,12 +68,12 @@ def crop(pair: ImagePair, region: Sequence[int]) -> ImagePair:
     rows, columns = pair.shape
     if left < 0 or top < 0 or left + width > columns or top + height > rows:
         raise InputError(
-            f"the region (left {left}, top {top}, {width} px wide, {height} px high) leaves the "
-            f"frame, which is {columns} px wide and {rows} px high"
+            f"the region (left {left}, top {top}, {size_text((height, width))} px) leaves the "
+            f"frame of {size_text(pair.shape)} px (height x width)"
         )
     if min(width, height) < MINIMUM_SIZE:
         raise InputError(
-            f"the region is {width} px wide and {height} px high: at least "
+            f"the region is {size_text((height, width))} px (height x width): at least "
             f"{MINIMUM_SIZE} x {MINIMUM_SIZE} px are needed"
         )
     window = np.s_[top : top + height, left : left + width]
@@ -125,7 +125,7 @@ def subtract_background(
         if image.shape != pair.shape:
             raise InputError(
                 f"the background is {size_text(image.shape)} px, but the frames are "
-                f"{size_text(pair.shape)} px"
+                f"{size_text(pair.shape)} px (height x width)"
             )
         if not np.isfinite(image).all():
             raise InputError("the background holds NaN or infinite grey levels")

@@ -109,7 +109,7 @@ class ImagePair:
 
 
 def size_text(shape: tuple[int, ...]) -> str:
-    """A shape as messages write it: 480 x 640."""
+    """A shape as messages write it, height x width: 480 x 640."""
     return " x ".join(str(n) for n in shape)
 
 
@@ -150,7 +150,8 @@ def _check_frame(frame: npt.NDArray[Any], what: str) -> None:
         raise InputError(f"{what} must hold integers or floats, not {frame.dtype}")
     if min(frame.shape) < MINIMUM_SIZE:
         raise InputError(
-            f"{what} is {shape} px: at least {MINIMUM_SIZE} x {MINIMUM_SIZE} px are needed"
+            f"{what} is {shape} px (height x width): at least {MINIMUM_SIZE} x {MINIMUM_SIZE} px "
+            "are needed"
         )
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         raise InputError(f"{what} holds NaN or infinite grey levels: replace them, and mask them")

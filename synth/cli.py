@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from piv.cli.choices import check_output
 from piv.cli.guard import Parser, guarded
 from piv.errors import InputError, SettingsError
+from piv.types import size_text
 
 if TYPE_CHECKING:
     from synth.recipe import Recipe
@@ -78,7 +79,9 @@ def _choices(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="first pair of the split")
     parser.add_argument("--kind", metavar="CLASS", help="only this class of the recipe")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="image size, px")
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("H", "W"), help="height and width, px"
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps ...")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
@@ -143,8 +146,8 @@ def _pair(options: argparse.Namespace) -> None:
         with replacing(paths[name]) as file:
             tifffile.imwrite(file, image, photometric="minisblack")
     write_truth(truth, made)
-    height, width = made.pair.shape
-    print(f"{stem}: {made.kind}, {height} x {width} px, {', '.join(images)} and truth")
+    size = f"{size_text(made.pair.shape)} px (height x width)"
+    print(f"{stem}: {made.kind}, {size}, {', '.join(images)} and truth")
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

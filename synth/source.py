@@ -13,7 +13,7 @@ from torch import Tensor
 from piv.errors import InputError
 from piv.train.source import SPLITS
 from piv.tuning import keep_memory
-from piv.types import MINIMUM_SIZE, ImagePair, TruePair
+from piv.types import MINIMUM_SIZE, ImagePair, TruePair, size_text
 from synth import camera, flows, particles
 from synth import recipe as recipes
 from synth.draw import Frame
@@ -91,9 +91,9 @@ class Source:
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
         if min(shape) < MINIMUM_SIZE or max(shape) > LARGEST_SIZE:
-            given = f"{shape[0]} x {shape[1]}"
             raise InputError(
-                f"images must be {MINIMUM_SIZE} to {LARGEST_SIZE} px high and wide, not {given}"
+                f"images must be {MINIMUM_SIZE} to {LARGEST_SIZE} px high and wide, not "
+                f"{size_text(shape)} (height x width)"
             )
         if not 0 <= index < ENDLESS:
             raise InputError(f"the index of a pair must be 0 to {ENDLESS - 1}, not {index}")

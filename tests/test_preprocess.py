@@ -52,9 +52,9 @@ def test_a_region_takes_its_part_of_the_mask(pair: ImagePair) -> None:
     ("region", "words"),
     [
         ((-1, 0, 40, 40), "leaves the frame"),
-        ((0, 40, 40, 40), "leaves the frame, which is 100 px wide and 72 px high"),
+        ((0, 40, 40, 40), r"leaves the frame of 72 x 100 px \(height x width\)"),
         ((70, 0, 40, 40), "leaves the frame"),
-        ((0, 0, 31, 40), "at least 32 x 32"),
+        ((0, 0, 31, 40), r"is 40 x 31 px \(height x width\): at least 32 x 32"),
         ((0, 0, 40), "left, top, width and height"),
     ],
 )

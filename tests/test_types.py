@@ -73,11 +73,11 @@ def _with(value: float) -> np.ndarray:
         ),
         (
             {"first": np.zeros((31, 64))},
-            "the first frame is 31 x 64 px: at least 32 x 32 px are needed",
+            "the first frame is 31 x 64 px (height x width): at least 32 x 32 px are needed",
         ),
         (
             {"second": np.zeros((64, 31))},
-            "the second frame is 64 x 31 px: at least 32 x 32 px are needed",
+            "the second frame is 64 x 31 px (height x width): at least 32 x 32 px are needed",
         ),
         (
             {"first": _with(math.nan)},

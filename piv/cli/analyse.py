@@ -14,7 +14,7 @@ import numpy as np
 from piv.cli import units
 from piv.cli.choices import add_settings, check_output, chosen_model, chosen_settings
 from piv.errors import InputError
-from piv.types import Analysis, Calibration, ImagePair
+from piv.types import Analysis, Calibration, ImagePair, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,11 +126,10 @@ def summary(pair: ImagePair, result: Analysis, seconds: float) -> Iterator[str]:
     from piv.quality import warnings
 
     quality, field = result.quality, result.field
-    height, width = pair.shape
     yield pair.name
-    yield _row("frames", f"{width} x {height} px (width x height), {pair.first.dtype}")
+    yield _row("frames", f"{size_text(pair.shape)} px (height x width), {pair.first.dtype}")
     per = "pixel" if result.dense is not None else "window"
-    yield _row("field", f"{field.shape[1]} x {field.shape[0]} vectors, one per {per}")
+    yield _row("field", f"{size_text(field.shape)} vectors (height x width), one per {per}")
     yield _row("valid vectors", f"{quality['valid']:.1f} %")
     yield _row(
         "displacement",

@@ -34,7 +34,8 @@ def test_without_outputs_only_the_summary_is_printed(folder: Path, capfd: Captur
     assert err == ""
     assert out.startswith("a.tif, b.tif\n")
     for row in (
-        "frames           100 x 72 px (width x height), uint8", "valid vectors", "displacement",
+        "frames           72 x 100 px (height x width), uint8", "valid vectors", "displacement",
+        "field            8 x 11 vectors (height x width), one per window",
         "quarter rule", "particle images", "peak locking", "time",
     ):  # fmt: skip
         assert f"\n  {row}" in out

@@ -90,7 +90,7 @@ def _(folder: Path) -> Words:
     return _with(folder, np.ones(SHAPE[::-1], np.uint8))
 
 
-@case("image under 32 px", "is 31 x 100 px: at least 32 x 32 px are needed")
+@case("image under 32 px", "is 31 x 100 px (height x width): at least 32 x 32 px are needed")
 def _(folder: Path) -> Words:
     return _with(folder, np.ones((31, 100), np.uint8))
 

@@ -77,10 +77,11 @@ def test_dataset_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert np.array_equal(pairs[2].pair.second, expected.pair.second)
 
 
-def test_pair_command(tmp_path: Path) -> None:
+def test_pair_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = tmp_path / "a wäke.1"
     words = ["pair", "wake", "-o", str(name), "--density", "0.02", "--bits", "12", "--noise", "0"]
     assert main([*words, "--size", "96", "130", "--option", "radius=9", "--seed", "1"]) == 0
+    assert "wake, 96 x 130 px (height x width), a, b" in capsys.readouterr().out
     pair = read_pair(tmp_path / "a wäke.1_a.tif", tmp_path / "a wäke.1_b.tif")
     assert pair.shape == (96, 130)
     assert pair.first.dtype == np.uint16
