@@ -168,7 +168,7 @@ def test_frozen_pair() -> None:
 
 def test_mix_draws_classes_by_weight(training: Source) -> None:
     kinds = [training.pair("train", i, size=(32, 33)).kind for i in range(120)]
-    assert 0.3 < kinds.count("kinematic") / 120 < 0.6
+    assert 0.25 < kinds.count("kinematic") / 120 < 0.5  # its weight is 0.37
     assert len(set(kinds)) > 7
 
 
