@@ -12,6 +12,7 @@ import torch
 
 import piv
 from piv.errors import PIVError, WeightsError
+from piv.network import catalogue as names
 from piv.network import weights
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 
@@ -199,8 +200,8 @@ def test_one_changed_bit_is_noticed_in_the_catalogue(tmp_path, monkeypatch, path
         f'file = "test-1.safetensors"\nsha256 = "{sha256}"\n'
     )
     (package / "weights" / "catalogue.toml").write_text(catalogue, "utf-8")
-    caches = (weights._catalogue, weights._from_catalogue)
-    monkeypatch.setattr(weights, "files", lambda _: package)
+    caches = (names.known, weights._from_catalogue)
+    monkeypatch.setattr(names, "files", lambda _: package)
     try:
         for cache in caches:
             cache.cache_clear()
@@ -218,6 +219,26 @@ def test_one_changed_bit_is_noticed_in_the_catalogue(tmp_path, monkeypatch, path
         monkeypatch.undo()
         for cache in caches:
             cache.cache_clear()
+
+
+def test_the_hash_of_named_weights_is_that_of_the_loaded_model(path):
+    assert names.weights_hash("none") is None
+    assert names.weights_hash(None) is None
+    for name in (path, *weights.catalogue()):
+        assert names.weights_hash(name) == piv.load_model(name).sha256
+    with pytest.raises(WeightsError, match="unknown model nonsense"):
+        names.weights_hash("nonsense")
+
+
+def test_a_model_travels_to_another_process_unchanged(path):
+    model = piv.load_model(path)
+    other = pickle.loads(pickle.dumps(model))
+    assert (other.name, other.sha256) == (model.name, model.sha256)
+    assert dict(other.record) == dict(model.record)
+    assert (other.interval_68, other.interval_95) == (model.interval_68, model.interval_95)
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(other.network.state_dict()[name], tensor)
+    assert not any(weight.requires_grad for weight in other.network.parameters())
 
 
 def test_every_entry_of_the_catalogue_loads_and_is_what_it_says():

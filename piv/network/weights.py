@@ -7,15 +7,12 @@ The catalogue (``piv/weights/catalogue.toml``) maps dated names to files and the
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,9 +24,23 @@ from torch import Tensor
 
 from piv.errors import PIVError, WeightsError
 from piv.io.files import replacing
+from piv.network.catalogue import catalogue, folder, known, unknown, weights_path
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 
 FORMAT = "ccfcn-piv-weights-1"
+
+__all__ = [
+    "FORMAT",
+    "Model",
+    "catalogue",
+    "config_of",
+    "load_model",
+    "plain_config",
+    "read_weights",
+    "rebuild",
+    "save_weights",
+    "weights_path",
+]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,6 +69,14 @@ class Model:
     interval_68: float
     interval_95: float
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as plain tensors and records."""
+        tensors = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+        record = dict(self.record)
+        return _restored, (
+            self.name, self.sha256, record, tensors, self.interval_68, self.interval_95
+        )  # fmt: skip
+
 
 def load_model(name: str | Path | Model | None = "default", device: str = "cpu") -> Model | None:
     """Weights by name, by file, or none.
@@ -83,50 +102,26 @@ def load_model(name: str | Path | Model | None = "default", device: str = "cpu")
         return name
     if str(name).lower() == "none":
         return None
-    entries, default = _catalogue()
+    entries, default = known()
     if not isinstance(name, str | Path) or name == "":
         raise WeightsError(f"weights are named by their name or file, not {name!r}")
-    known = str(name)
-    if known == "default":
+    word = str(name)
+    if word == "default":
         if default is None:
             raise WeightsError(
                 "this installation has no default weights: name a weights file, or 'none'"
             )
-        known = default
-    if known in entries:
-        return _from_catalogue(known, device)
+        word = default
+    if word in entries:
+        return _from_catalogue(word, device)
     path = Path(name)
     if path.suffix != ".safetensors" and not path.exists():
-        raise WeightsError(_unknown(known, entries))
+        raise WeightsError(unknown(word, entries))
     try:
         status = path.stat()
     except OSError as error:
         raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
     return _from_file(path.resolve(), device, status.st_mtime_ns, status.st_size)
-
-
-def catalogue() -> dict[str, Mapping[str, Any]]:
-    """Name -> entry (file, sha256, summary) of the weights that come with the package."""
-    return dict(_catalogue()[0])
-
-
-def weights_path(name: str | Path) -> Path:
-    """File of weights that are named by the catalogue or by a path.
-
-    Raises
-    ------
-    WeightsError
-        If the name is neither in the catalogue nor a file.
-    """
-    entries, default = _catalogue()
-    known = default if name == "default" and default is not None else str(name)
-    if known in entries:
-        with as_file(files("piv") / "weights" / entries[known]["file"]) as path:
-            return path
-    path = Path(name)
-    if not path.exists():
-        raise WeightsError(_unknown(str(name), entries))
-    return path
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
@@ -217,19 +212,12 @@ def rebuild(tensors: Mapping[str, Tensor], record: Mapping[str, Any], where: str
     return network
 
 
-@lru_cache(maxsize=1)
-def _catalogue() -> tuple[Mapping[str, Mapping[str, Any]], str | None]:
-    text = (files("piv") / "weights" / "catalogue.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
-    return MappingProxyType(tables.get("weights", {})), tables.get("default")
-
-
 @lru_cache(maxsize=4)
 def _from_catalogue(name: str, device: str) -> Model:
-    entry = _catalogue()[0][name]
+    entry = known()[0][name]
     where = f"the weights {name}"
     try:
-        content = (files("piv") / "weights" / entry["file"]).read_bytes()
+        content = (folder() / entry["file"]).read_bytes()
     except OSError as error:
         raise WeightsError(
             f"cannot read {where}: {error.strerror}; reinstall the package"
@@ -272,6 +260,19 @@ def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
     return Model(name, sha256, MappingProxyType(record), network, *intervals)
 
 
+def _restored(
+    name: str,
+    sha256: str,
+    record: dict[str, Any],
+    tensors: dict[str, Tensor],
+    *intervals: float,
+) -> Model:
+    """A model that has come from another process; it computes on the processor."""
+    network = rebuild(tensors, record, name).eval().requires_grad_(False)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(name, sha256, MappingProxyType(record), network, *intervals)
+
+
 def _parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
     try:
         tensors = safetensors.torch.load(content)
@@ -300,13 +301,6 @@ def _digest(content: bytes, metadata: Mapping[str, str]) -> str:
     digest = hashlib.sha256(metadata.get("record", "").encode())
     digest.update(memoryview(content)[8 + length :])
     return digest.hexdigest()
-
-
-def _unknown(name: str, entries: Mapping[str, Any]) -> str:
-    choices = [*entries, "none"]
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown model {name}: {hint}known are {', '.join(choices)}, or a .safetensors file"
 
 
 def _first_line(error: BaseException) -> str:
