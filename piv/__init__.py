@@ -19,6 +19,7 @@ from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePa
 
 if TYPE_CHECKING:
     from piv.io.images import read_pair
+    from piv.io.sources import open_pairs
     from piv.io.store import read_field, write_analysis
     from piv.network.weights import load_model
     from piv.pipeline import analyse, analyse_series
@@ -30,6 +31,7 @@ _LATER = {
     "analyse": "piv.pipeline",
     "analyse_series": "piv.pipeline",
     "load_model": "piv.network.weights",
+    "open_pairs": "piv.io.sources",
     "read_field": "piv.io.store",
     "read_pair": "piv.io.images",
     "write_analysis": "piv.io.store",
@@ -53,6 +55,7 @@ __all__ = [
     "analyse_series",
     "calibrate",
     "load_model",
+    "open_pairs",
     "read_field",
     "read_pair",
     "write_analysis",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     "Analysis", "Calibration", "Flag", "ImagePair", "InputError", "PIVError", "PairResult",
     "Settings", "SettingsError", "TruePair", "VectorField", "WeightsError", "__version__",
-    "analyse", "analyse_series", "calibrate", "load_model", "read_field", "read_pair",
+    "analyse", "analyse_series", "calibrate", "load_model", "open_pairs", "read_field", "read_pair",
     "write_analysis",
 }  # fmt: skip
 SLOW = ("torch", "matplotlib.pyplot", "PyQt6", "pyqtgraph", "xarray", "distributed", "h5py", "cv2")

@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read_pair(
     """
     first = _path(first)
     if second is None:
-        pages = _pages(first)
+        pages = read_pages(first)
         if len(pages) != 2:
             raise InputError(
                 f"{first} holds {_number(len(pages))}: give two image files, or one tif of two "
@@ -88,7 +89,7 @@ def read_image(path: str | Path) -> npt.NDArray[Any]:
         If the file is missing, a folder, empty, damaged, no image, or not of grey levels.
     """
     path = _path(path)
-    pages = _pages(path)
+    pages = read_pages(path)
     if len(pages) != 1:
         raise InputError(
             f"{path} holds {_number(len(pages))}, but one is wanted: a tif of two pages is a pair "
@@ -129,8 +130,64 @@ def _kind(value: Any) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
-def _pages(path: Path) -> list[npt.NDArray[Any]]:
-    """Every page of the file, each (H, W)."""
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image file says of itself: pages, (H, W) of the first one in px, type of number."""
+
+    pages: int
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+
+def read_header(path: Path) -> Header:
+    """Read what an image file says of itself, without its grey levels.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no image or damaged at its beginning.
+    """
+    if not _is_tif(path):
+        import imageio.v3 as iio
+
+        with silence("imageio", "PIL"):
+            try:
+                about = iio.improps(path, plugin="pillow", index=0)
+            # a damaged file can fail anywhere inside the decoders
+            except Exception as error:
+                raise damaged(path, error) from error
+        return Header(1, (about.shape[0], about.shape[1]), np.dtype(about.dtype))
+    import tifffile
+
+    with silence("tifffile"):
+        try:
+            with tifffile.TiffFile(path) as tif:
+                page, pages = tif.pages.first, len(tif.pages)
+                shape, dtype = page.shape, page.dtype
+                if pages == 1 and tif.series[0].ndim == 3 and page.samplesperpixel == 1:
+                    pages = tif.series[0].shape[0]  # a stack under one page
+        # a damaged file can fail anywhere inside the decoders
+        except Exception as error:
+            raise damaged(path, error) from error
+    return Header(pages, (shape[0], shape[1]), np.dtype(dtype))
+
+
+def read_pages(path: Path) -> list[npt.NDArray[Any]]:
+    """Read every page of the file, each (H, W).
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_image`, but for the number of pages.
+    """
+    pages = _read_tif(path) if _is_tif(path) else [_read_other(path)]
+    for page in pages:
+        check_grey(path, page)
+    return pages
+
+
+def _is_tif(path: Path) -> bool:
+    """Whether it is a tif or another image that can be read, by its first bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -142,26 +199,22 @@ def _pages(path: Path) -> list[npt.NDArray[Any]]:
     if not start:
         raise InputError(f"cannot read {path}: the file is empty")
     if start.startswith(_TIF):
-        pages = _read_tif(path)
-    elif any(start.startswith(sign) for sign in _OTHERS):
-        pages = [_read_other(path)]
-    else:
-        raise InputError(f"{path} is not an image that can be read (tif, png, bmp, jpg)")
-    for page in pages:
-        _check_grey(path, page)
-    return pages
+        return True
+    if any(start.startswith(sign) for sign in _OTHERS):
+        return False
+    raise InputError(f"{path} is not an image that can be read (tif, png, bmp, jpg)")
 
 
 def _read_tif(path: Path) -> list[npt.NDArray[Any]]:
     import tifffile
 
-    with _silence("tifffile") as complaints:
+    with silence("tifffile") as complaints:
         try:
             with tifffile.TiffFile(path) as tif:
                 leaves: list[Any] = list(tif.pages)
-                _check_complete(path, leaves)
+                check_complete(path, leaves)
                 if any(leaf.photometric == tifffile.PHOTOMETRIC.PALETTE for leaf in leaves):
-                    raise _colour(path, "it is indexed by a colour table")
+                    raise colour(path, "it is indexed by a colour table")
                 if len(leaves) == 1 and leaves[0].samplesperpixel == 1:
                     image = tif.series[0].asarray()  # some programs put a stack under one page
                     pages = list(image) if image.ndim == 3 else [image]
@@ -171,15 +224,15 @@ def _read_tif(path: Path) -> list[npt.NDArray[Any]]:
             raise
         # a damaged file can fail anywhere inside the decoders
         except Exception as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
     for complaint in complaints:
         # a page that cannot be reached is lost without an exception; odd tags do no harm
         if any(words in complaint for words in ("page offset", "tag count", "missing data")):
-            raise _damaged(path, complaint)
+            raise damaged(path, complaint)
     return pages
 
 
-def _check_complete(path: Path, leaves: list[Any]) -> None:
+def check_complete(path: Path, leaves: list[Any]) -> None:
     """Refuse a file that ends before its data: readers would fill the rest with zeros."""
     size = path.stat().st_size
     for page in leaves:
@@ -193,38 +246,41 @@ def _check_complete(path: Path, leaves: list[Any]) -> None:
 def _read_other(path: Path) -> npt.NDArray[Any]:
     import imageio.v3 as iio
 
-    with _silence("imageio", "PIL"):
+    with silence("imageio", "PIL"):
         try:
             with iio.imopen(path, "r", plugin="pillow") as file:
                 return np.asarray(file.read(index=0))
         # a damaged file can fail anywhere inside the decoders
         except Exception as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
 
-def _check_grey(path: Path, image: npt.NDArray[Any]) -> None:
+def check_grey(path: Path, image: npt.NDArray[Any]) -> None:
+    """Refuse colour, and numbers that are no grey levels."""
     if image.ndim != 2:
         channels = min(image.shape) if image.ndim == 3 else None
-        raise _colour(path, f"it has {channels} channels" if channels else size_text(image.shape))
+        raise colour(path, f"it has {channels} channels" if channels else size_text(image.shape))
     if image.dtype.kind not in "uifb":
         raise InputError(f"{path} holds {image.dtype} numbers: save it as integers or floats")
 
 
-def _colour(path: Path, why: str) -> InputError:
+def colour(path: Path, why: str) -> InputError:
+    """Say that a file holds colour images."""
     return InputError(
         f"{path} is a colour image ({why}): save it as grey levels, with one channel, also "
         "where its channels are equal"
     )
 
 
-def _damaged(path: Path, reason: object) -> InputError:
+def damaged(path: Path, reason: object) -> InputError:
+    """Say that a file cannot be decoded."""
     text = " ".join(str(reason).split())
     detail = f" ({text[:150]})" if text else ""
     return InputError(f"{path} is damaged or truncated, or of a kind that cannot be read{detail}")
 
 
 @contextmanager
-def _silence(*loggers: str) -> Iterator[list[str]]:
+def silence(*loggers: str) -> Iterator[list[str]]:
     """Keep third-party loggers and warnings from the terminal; collect the errors they log."""
     complaints: list[str] = []
     own = threading.get_ident()
