@@ -1,7 +1,7 @@
 """A pool of worker processes that survives the death of its workers.
 
 Every worker is spawned, computes with one thread, prepares once (opens files, loads weights) and
-then answers one task after the other.  The parent hands out whole numbers and gets results as they
+then answers one task after the other.  The parent hands out small tasks and gets results as they
 come.  A worker that dies is replaced and its task given to another; a task that has cost two
 workers their lives is given up, so that one bad pair never ends a run.
 
@@ -24,7 +24,7 @@ import time
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -34,6 +34,7 @@ from typing import Any, Generic, TypeVar
 
 from piv.errors import PIVError
 
+T = TypeVar("T", bound=Hashable)
 R = TypeVar("R")
 
 _TRIES = 2  # a task that kills its worker is given to another once
@@ -67,41 +68,41 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    tasks: deque[int] = field(default_factory=deque)  # the first is being computed
+    tasks: deque[Any] = field(default_factory=deque)  # the first is being computed
 
 
-class Pool(Generic[R]):
+class Pool(Generic[T, R]):
     """Worker processes, a bounded number of tasks in flight, and results as they come.
 
     Parameters
     ----------
     prepare : picklable callable
-        Called once in every worker; returns the function that turns a task into its result.  A
-        :class:`PIVError` that it raises is raised by :meth:`next`; the function itself must not
-        raise, what it raises is a bug.
+        Called once in every worker; returns the function that turns a task (small, hashable,
+        picklable) into its result.  A :class:`PIVError` that it raises is raised by :meth:`next`;
+        the function itself must not raise, what it raises is a bug.
     workers : int
         Processes.
     """
 
-    def __init__(self, prepare: Callable[[], Callable[[int], R]], workers: int) -> None:
+    def __init__(self, prepare: Callable[[], Callable[[T], R]], workers: int) -> None:
         self.workers = workers
         self.window = workers * _AHEAD + 2
         self._prepare = pickle.dumps(prepare)
         self._context = multiprocessing.get_context("spawn")
         self._gang: list[_Worker] = []
-        self._waiting: deque[int] = deque()
-        self._deaths: dict[int, int] = {}
+        self._waiting: deque[T] = deque()
+        self._deaths: dict[T, int] = {}
         self._stillborn = 0
         self._outstanding = 0
-        self._inbox: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[tuple[int, R | Lost] | BaseException] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[T, R | Lost] | BaseException] = queue.SimpleQueue()
         self._ears, self._bell = self._context.Pipe(duplex=False)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="piv workers", daemon=True)
         atexit.register(self.close)  # before multiprocessing's own, which would wait for ever
         self._thread.start()
 
-    def __enter__(self) -> Pool[R]:
+    def __enter__(self) -> Pool[T, R]:
         return self
 
     def __exit__(
@@ -127,13 +128,13 @@ class Pool(Generic[R]):
         """Process numbers of the living workers."""
         return [worker.process.pid for worker in self._gang if worker.process.pid is not None]
 
-    def submit(self, task: int) -> None:
+    def submit(self, task: T) -> None:
         """Hand in a task; tasks are begun in the order in which they were handed in."""
         self._outstanding += 1
         self._inbox.put(task)
         self._ring()
 
-    def next(self, timeout: float) -> tuple[int, R | Lost] | None:
+    def next(self, timeout: float) -> tuple[T, R | Lost] | None:
         """The next result that comes, or None if none has come in time.
 
         Parameters
@@ -199,7 +200,7 @@ class Pool(Generic[R]):
             task = self._waiting.popleft()
             idlest.tasks.append(task)
             with contextlib.suppress(OSError):  # it has died: found by its sentinel
-                idlest.pipe.send_bytes(str(task).encode())
+                idlest.pipe.send_bytes(pickle.dumps(task))
 
     def _listen(self) -> None:
         whose: dict[Any, _Worker] = {worker.pipe: worker for worker in self._gang}
@@ -326,7 +327,7 @@ def _work(pipe: Connection, prepare: bytes) -> None:
         compute = pickle.loads(prepare)()
         pipe.send_bytes(_READY)
         while True:
-            task = int(pipe.recv_bytes())
+            task = pickle.loads(pipe.recv_bytes())
             answer = pickle.dumps((task, compute(task)), pickle.HIGHEST_PROTOCOL)
             pipe.send_bytes(_RESULT + answer)
     except (EOFError, OSError) as end:
