@@ -57,6 +57,7 @@ class Drawn:
 
 Options: TypeAlias = Mapping[str, float]
 Drawer: TypeAlias = Callable[[np.random.Generator, Frame, Options], Drawn]
+Wave: TypeAlias = Callable[[float, float, float, float], Flow]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -151,24 +152,87 @@ def linear(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
 
 
 def sine(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
-    """Sinusoidal shear; with the option ``sweep`` wavelengths 8 to 128 px by the index."""
+    """Sinusoidal shear; with the option ``sweep`` wavelengths 8 to 128 px by the index.
+
+    With ``fixed`` the wavelength is that of the options, the amplitude is not scaled either, and
+    the direction goes from one axis to the other with the index.
+    """
     phase = rng.uniform(0, 2 * math.pi)
     if options.get("sweep"):
         wavelength = float((8, 11, 16, 23, 32, 45, 64, 90, 128)[frame.index % 9])
-        angle = (frame.index // 9) % 2 * math.pi / 2
-        amplitude = min(1.0, 0.08 * wavelength)
-        mean = rng.uniform(-3, 3, 2)
-        parts = (
-            (1.0, flows.sine(amplitude, wavelength, angle, phase)),
-            (1.0, flows.uniform(mean[0], mean[1])),
-        )
-        record = {"wavelength": wavelength, "amplitude": amplitude, "angle": angle, "phase": phase}
-        record["mean_u"], record["mean_v"] = float(mean[0]), float(mean[1])
-        return Drawn(flows.Sum(parts), record, movable=False, scalable=False)
+        return _fixed_wave(rng, wavelength, (frame.index // 9) % 2 * math.pi / 2, phase)
+    if options.get("fixed"):
+        wavelength = options.get("wavelength", 64.0)
+        angle = options.get("angle", frame.index % 2 * math.pi / 2)
+        return _fixed_wave(rng, wavelength, angle, phase)
     wavelength = options.get("wavelength", log_uniform(rng, 10, 2 * frame.side))
     angle = options.get("angle", rng.uniform(0, math.pi))
     record = {"wavelength": wavelength, "angle": angle, "phase": phase}
     return Drawn(flows.sine(1.0, wavelength, angle, phase), record)
+
+
+def _fixed_wave(
+    rng: np.random.Generator, wavelength: float, angle: float, phase: float, wave: Wave = flows.sine
+) -> Drawn:
+    """A wave of 1 px, or of as much as its gradient allows, upon any displacement to 3 px."""
+    amplitude = min(1.0, 0.08 * wavelength)
+    mean = rng.uniform(-3, 3, 2)
+    parts = (
+        (1.0, wave(amplitude, wavelength, angle, phase)),
+        (1.0, flows.uniform(mean[0], mean[1])),
+    )
+    record = {"wavelength": wavelength, "amplitude": amplitude, "angle": angle, "phase": phase}
+    record["mean_u"], record["mean_v"] = float(mean[0]), float(mean[1])
+    return Drawn(flows.Sum(parts), record, movable=False, scalable=False)
+
+
+def triangle(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """A wave of straight flanks, as the fixed :func:`sine`; nothing is trained on it."""
+    phase = rng.uniform(0, 2 * math.pi)
+    wavelength = options.get("wavelength", 32.0)
+    angle = options.get("angle", frame.index % 2 * math.pi / 2)
+    return _fixed_wave(rng, wavelength, angle, phase, flows.triangle)
+
+
+def step(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """A jump of the displacement along a line through the middle of the image: a vortex sheet.
+
+    The line lies within 0.2 rad of an axis, which goes from one to the other with the index.
+    """
+    jump, thickness = options.get("jump", 2.0), options.get("thickness", 0.0)
+    angle = options.get("angle", frame.index % 2 * math.pi / 2 + rng.uniform(-0.2, 0.2))
+    shift, mean = rng.uniform(-8, 8, 2), rng.uniform(-3, 3, 2)
+    origin = (frame.shape[0] / 2 + shift[0], frame.shape[1] / 2 + shift[1])
+    parts = (
+        (1.0, flows.step(origin, jump, thickness, angle)),
+        (1.0, flows.uniform(mean[0], mean[1])),
+    )
+    record = {
+        "jump": jump,
+        "thickness": thickness,
+        "angle": angle,
+        "origin_y": float(origin[0]),
+        "origin_x": float(origin[1]),
+        "mean_u": float(mean[0]),
+        "mean_v": float(mean[1]),
+    }
+    return Drawn(flows.Sum(parts), record, movable=False, scalable=False)
+
+
+def core(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
+    """One vortex near the middle of the image, of a core size: Lamb-Oseen's, or Rankine's."""
+    size, rankine = options.get("core", 12.0), bool(options.get("rankine", 0.0))
+    shift = rng.uniform(-0.1, 0.1, 2) * frame.side
+    centre = (frame.shape[0] / 2 + shift[0], frame.shape[1] / 2 + shift[1])
+    sign = float(rng.choice([-1, 1]))
+    flow = (
+        flows.rankine(centre, sign, size)
+        if rankine
+        else flows.lamb_oseen([centre], [sign * size], [size])
+    )
+    kind = "rankine" if rankine else "lamb-oseen"
+    record = {"type": kind, "centre_y": float(centre[0]), "centre_x": float(centre[1])}
+    return Drawn(flow, record | {"core": size})
 
 
 def vortex(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:

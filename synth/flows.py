@@ -164,6 +164,25 @@ def sine(amplitude: float, wavelength: float, angle: float, phase: float) -> Flo
     return flow
 
 
+def triangle(amplitude: float, wavelength: float, angle: float, phase: float) -> Flow:
+    r"""Shear with straight flanks: :func:`sine` with :math:`\frac{2}{\pi}\arcsin\sin`."""
+    wave = sine(1.0, wavelength, 0.0, phase)
+
+    def profile(n: Tensor) -> Tensor:
+        return amplitude * 2 / math.pi * torch.asin(wave(n, torch.zeros_like(n))[0].clamp(-1, 1))
+
+    return parallel(profile, (0.0, 0.0), angle)
+
+
+def step(origin: Point, jump: float, thickness: float, angle: float) -> Flow:
+    r"""Shear layer :math:`\frac{J}{2}\tanh\frac{n}{\delta}`; with no thickness a vortex sheet."""
+
+    def profile(n: Tensor) -> Tensor:
+        return jump / 2 * (torch.tanh(n / thickness) if thickness > 0 else torch.sign(n))
+
+    return parallel(profile, origin, angle)
+
+
 def parallel(profile: Callable[[Tensor], Tensor], origin: Point, angle: float) -> Flow:
     r"""Parallel flow: :math:`\mathbf d = f(n)\,\mathbf e`, n counted across from the origin."""
     c, s = math.cos(angle), math.sin(angle)

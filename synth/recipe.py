@@ -15,6 +15,7 @@ from piv.types import MINIMUM_SIZE
 from synth.draws import Draw, parse_draw
 
 RECIPES = Path(__file__).parent / "recipes"
+_PARTS = ("particles", "camera", "scene")
 
 
 def _draw(value: Any) -> Draw:
@@ -84,7 +85,8 @@ class ClassRecipe:
     flow : str
         Name in :data:`synth.scene.FLOWS`.
     seed_name : str
-        What the random numbers of the class start from, with the split and the index.
+        What the random numbers of the class start from, with the split and the index: its own
+        name, or in TOML another class's (``seeds_as``), so that the two differ in one thing only.
     weight : float
         Share in the mix.
     options : mapping of str to Draw
@@ -147,7 +149,7 @@ def parse(table: dict[str, Any], name: str) -> Recipe:
     SettingsError
         If it has an unknown entry, or a value outside its range.
     """
-    _known(table, ["description", "size", "particles", "camera", "scene", "classes"], name)
+    _known(table, ["description", "size", *_PARTS, "classes"], name)
     size = table.get("size", [256, 256])
     if not (isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) for n in size)):
         raise SettingsError(f"{name}: size must be [height, width] in px, not {size}")
@@ -180,14 +182,17 @@ def _class(kind: str, entry: dict[str, Any], table: dict[str, Any], name: str) -
         if kind not in classes:
             raise SettingsError(f"{where}: {other} has no class {kind}")
         return dataclasses.replace(classes[kind], weight=float(weight))
-    _known(entry, ["flow", "weight", "options", "particles", "camera", "scene"], where)
+    _known(entry, ["flow", "weight", "seeds_as", "options", *_PARTS], where)
+    numbers = str(entry.get("seeds_as", kind))
+    if numbers not in table["classes"]:
+        raise SettingsError(f"{where}: seeds_as names a class of this recipe, not {numbers!r}")
     options = {
         key: parse_draw(value, f"{where}.options.{key}")
         for key, value in _table(entry.get("options", {}), f"{where}.options").items()
     }
     return ClassRecipe(
         flow=str(entry.get("flow", kind)),
-        seed_name=f"{name}/{kind}",
+        seed_name=f"{name}/{numbers}",
         weight=float(weight),
         particles=_part(ParticleRecipe, "particles", table, entry, where),
         camera=_part(CameraRecipe, "camera", table, entry, where),
@@ -245,7 +250,7 @@ def override(
             classes[kind] = entry
             continue
         parts: dict[str, Any] = {}
-        for key in ("particles", "camera", "scene"):
+        for key in _PARTS:
             old = getattr(entry, key)
             draws = _draws(type(old), changes.get(key, {}), key)
             parts[key] = dataclasses.replace(old, **draws)

@@ -42,7 +42,13 @@ FLOWS: dict[str, tuple[Drawer, dict[str, tuple[float, float]]]] = {
     "separated": (walls.separated, {"step": _LENGTH}),
     "wake": (walls.wake, {"radius": _LENGTH}),
     "linear": (draw.linear, {"angle": _ANGLE}),
-    "sine": (draw.sine, {"sweep": _SWITCH, "wavelength": _LENGTH, "angle": _ANGLE}),
+    "sine": (
+        draw.sine,
+        {"sweep": _SWITCH, "fixed": _SWITCH, "wavelength": _LENGTH, "angle": _ANGLE},
+    ),
+    "triangle": (draw.triangle, {"wavelength": _LENGTH, "angle": _ANGLE}),
+    "step": (draw.step, {"jump": (0.1, 20.0), "thickness": (0.0, 100.0), "angle": _ANGLE}),
+    "core": (draw.core, {"core": _LENGTH, "rankine": _SWITCH}),
     "uniform": (draw.uniform, {"sweep": _SWITCH}),
 }
 

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from piv.errors import InputError
-from piv.train.source import SPLITS
+from piv.train.source import SPLITS, Hidden
 from piv.tuning import keep_memory
 from piv.types import MINIMUM_SIZE, ImagePair, TruePair, size_text
-from synth import camera, flows, particles
+from synth import camera, flows, hidden, particles
 from synth import recipe as recipes
 from synth.draw import Frame
+from synth.flows import Flow
+from synth.hidden import Made
+from synth.particles import Particles
 from synth.recipe import ClassRecipe, Recipe
 from synth.scene import Scene, check, compose, values
 
@@ -87,6 +90,23 @@ class Source:
         InputError
             If there is no such split or class, or the size or index cannot be.
         """
+        shape = self._check(split, index, kind, size)
+        if kind is None:
+            kind = self._any_class(_seed(f"{self.name}/classes", split, index, shape))
+        return self._labelled(self._make(split, index, kind, shape).pair, split, index, kind)
+
+    def reveal(
+        self, split: str, index: int, kind: str, size: tuple[int, int] | None = None
+    ) -> tuple[TruePair, Hidden]:
+        """The same pair as :meth:`pair`, and what no measurement sees of it."""
+        shape = self._check(split, index, kind, size)
+        made = self._make(split, index, kind, shape)
+        return self._labelled(made.pair, split, index, kind), hidden.of(made)
+
+    def _check(
+        self, split: str, index: int, kind: str | None, size: tuple[int, int] | None
+    ) -> tuple[int, int]:
+        """The size of the pair that is asked for, if there can be one."""
         shape = self.size if size is None else (int(size[0]), int(size[1]))
         if split not in SPLITS:
             raise InputError(f"unknown split {split!r}: choose from {', '.join(SPLITS)}")
@@ -97,16 +117,19 @@ class Source:
             )
         if not 0 <= index < ENDLESS:
             raise InputError(f"the index of a pair must be 0 to {ENDLESS - 1}, not {index}")
-        if kind is None:
-            kind = self._any_class(_seed(f"{self.name}/classes", split, index, shape))
-        elif kind not in self.classes:
+        if kind is not None and kind not in self.classes:
             raise InputError(
                 f"the recipe {self.name} has no class {kind!r}: choose from "
                 f"{', '.join(self.classes)}"
             )
+        return shape
+
+    def _make(self, split: str, index: int, kind: str, shape: tuple[int, int]) -> Made:
         chosen = self._recipe.classes[kind]
         rng = _seed(chosen.seed_name, split, index, shape)
-        pair = make_pair(chosen, Frame(shape, split, index, self._device), rng)
+        return make_pair(chosen, Frame(shape, split, index, self._device), rng)
+
+    def _labelled(self, pair: TruePair, split: str, index: int, kind: str) -> TruePair:
         record = {
             "generator": GENERATOR_VERSION,
             "recipe": self.name,
@@ -139,7 +162,7 @@ def _seed(name: str, split: str, index: int, shape: tuple[int, int]) -> np.rando
     return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
-def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> TruePair:
+def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Made:
     """One pair of a class: scene, particles, light, camera."""
     device = frame.device
     scene = compose(recipe, frame, rng)
@@ -147,7 +170,12 @@ def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Tr
     y, x = flows.axes(frame.shape, device)
     inside = None if scene.body is None else scene.body.distance(y, x).expand(frame.shape)
 
-    light, residue = _particle_light(scene, frame, seeding, optics, rng)
+    seeds, residue = _seeds(scene, frame, seeding, rng)
+    share = torch.ones(2, 1, 1, device=device)  # of the particles' light that reaches the camera
+    light = _particle_light(seeds, scene.flow, frame, seeding["diameter"])
+    if optics["unevenness"] > 0:
+        share = camera.sheet_profile(rng, frame.shape, optics["unevenness"], device)
+        light = light * share
     light = light + camera.background(rng, frame.shape, optics["background"], device)
     seeded = torch.ones(frame.shape, dtype=torch.bool, device=device)
     if scene.unseeded is not None:
@@ -156,6 +184,7 @@ def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Tr
         dark = rng.uniform(0.0, 0.3)
         shade = torch.sigmoid(scene.shadow.distance(y, x).expand(frame.shape) / 1.5)
         light = light * (dark + (1 - dark) * shade)
+        share = share * (dark + (1 - dark) * shade)
         seeded &= (shade > 0.5) | (dark > 0.15)
     truth = scene.truth
     mask = None
@@ -165,9 +194,10 @@ def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Tr
         grey, glow, depth = rng.uniform(0, 0.3), rng.uniform(0, 1), rng.uniform(1, 6)
         halo = scene.record["glare"] * glow * torch.exp(-inside.abs() / depth)
         light = torch.where(inside >= 0, light, grey * optics["background"]) + halo
-        hidden = (inside < 0).cpu().numpy()
-        if scene.record["mask_given"] and hidden.any() and not hidden.all():
-            mask = hidden
+        share = share * (inside >= 0)
+        covered = (inside < 0).cpu().numpy()
+        if scene.record["mask_given"] and covered.any() and not covered.all():
+            mask = covered
     exposure = camera.Exposure(
         bits=int(optics["bits"]),
         peak=optics["peak"],
@@ -179,24 +209,16 @@ def make_pair(recipe: ClassRecipe, frame: Frame, rng: np.random.Generator) -> Tr
     first, second = camera.expose(light, exposure, rng)
     name = f"{recipe.seed_name} {frame.split} {frame.index}"
     u, v = truth.cpu().numpy().astype(np.float32)
-    return TruePair(
-        ImagePair(first, second, mask=mask, name=name),
-        u,
-        v,
-        seeded.cpu().numpy(),
-        recipe.flow,
-        {"scene": scene.record, "particles": {**seeding, "residue": residue}, "camera": optics},
-    )
+    record = {"scene": scene.record, "particles": {**seeding, "residue": residue}, "camera": optics}
+    images = ImagePair(first, second, mask=mask, name=name)
+    pair = TruePair(images, u, v, seeded.cpu().numpy(), recipe.flow, record)
+    return Made(pair, scene.flow, seeds, seeding["diameter"], light, share, exposure)
 
 
-def _particle_light(
-    scene: Scene,
-    frame: Frame,
-    seeding: dict[str, float],
-    optics: dict[str, float],
-    rng: np.random.Generator,
-) -> tuple[Tensor, float]:
-    """Both images of the particles alone (2, H, W), a bright particle's peak being 1."""
+def _seeds(
+    scene: Scene, frame: Frame, seeding: dict[str, float], rng: np.random.Generator
+) -> tuple[Particles, float]:
+    """The particles, none in bodies, and the share of them that is left in unseeded regions."""
     u, v = scene.truth.abs().amax(dim=(1, 2)).tolist()
     rim = 2 * seeding["diameter"] + 2.0
     margin = (v * 0.6 + rim, u * 0.6 + rim)
@@ -209,18 +231,18 @@ def _particle_light(
         wanted &= (scene.unseeded.distance(seeds.y, seeds.x) >= 0) | strays.to(frame.device)
     if scene.body is not None:
         wanted &= scene.body.distance(seeds.y, seeds.x) >= 0
-    if not bool(wanted.all()):
-        seeds = seeds.keep(wanted)
-    start, end = particles.move(seeds, scene.flow)
+    return (seeds if bool(wanted.all()) else seeds.keep(wanted)), residue
+
+
+def _particle_light(seeds: Particles, flow: Flow, frame: Frame, diameter: float) -> Tensor:
+    """Both images of the particles alone (2, H, W), a bright particle's peak being 1."""
+    start, end = particles.move(seeds, flow)
     which = torch.zeros(2 * seeds.y.numel(), dtype=torch.long, device=frame.device)
     which[seeds.y.numel() :] = 1
-    light = camera.render(
+    return camera.render(
         torch.cat((start, end), dim=1),
         torch.cat((seeds.diameter, seeds.diameter)),
-        torch.cat((seeds.first, seeds.second)) / particles.mean_peak(seeding["diameter"]),
+        torch.cat((seeds.first, seeds.second)) / particles.mean_peak(diameter),
         which,
         frame.shape,
     )
-    if optics["unevenness"] > 0:
-        light = light * camera.sheet_profile(rng, frame.shape, optics["unevenness"], frame.device)
-    return light, residue

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from piv.errors import InputError
-from piv.types import TruePair
+from piv.types import Float, TruePair
 
 GROUP = "piv.data_sources"
 SPLITS = ("train", "validation", "test")  # their order is part of the generator's seeds
@@ -36,6 +37,44 @@ class Source(Protocol):
         self, split: str, index: int, kind: str | None = None, size: tuple[int, int] | None = None
     ) -> TruePair:
         """Pair ``index`` of a split; ``kind`` one of ``classes`` or None for the recipe's mix."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Hidden:
+    """What a generator knows of a pair and no measurement sees.
+
+    Parameters
+    ----------
+    slope_x, slope_y : array, shape (H, W)
+        Derivative of the clean image at mid-time by the displacement along x and y, of the
+        particles that are in both frames; zero where the sensor is saturated.  Per px, in units
+        of a bright particle's peak.
+    variance : array, shape (H, W)
+        Variance of the noise of both frames together, in the square of that unit.
+    y, x : array, shape (N,)
+        Mid-time positions, px, of the particles that are visible in both frames: inside the
+        frame, and their peak above the noise.
+    u, v : array, shape (N,)
+        Their displacement, px.
+    """
+
+    slope_x: Float
+    slope_y: Float
+    variance: Float
+    y: Float
+    x: Float
+    u: Float
+    v: Float
+
+
+@runtime_checkable
+class Revealing(Protocol):
+    """A source that also tells what is hidden, which the floors of accuracy need."""
+
+    def reveal(
+        self, split: str, index: int, kind: str, size: tuple[int, int] | None = None
+    ) -> tuple[TruePair, Hidden]:
+        """The same pair as ``pair``, and what is hidden of it."""
 
 
 def open_source(spec: str) -> Source:

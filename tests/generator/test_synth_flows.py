@@ -42,6 +42,8 @@ INCOMPRESSIBLE = {
     "lamb-oseen": flows.lamb_oseen([MIDDLE, (5.0, 60.0)], [60.0, -30.0], [8.0, 5.0]),
     "taylor-green": flows.taylor_green(MIDDLE, 2.0, 40.0, 0.3),
     "sine": flows.sine(1.0, 20.0, 0.7, 0.2),
+    "triangle": flows.triangle(1.0, 20.0, 0.7, 0.2),
+    "step": flows.step(MIDDLE, 2.0, 1.5, 0.3),
     "poiseuille": flows.poiseuille(MIDDLE, 60.0, 3.0, 0.2),
     "laminar": flows.laminar_layer((0.0, 0.0), 80.0, 3.0),
     "turbulent": flows.turbulent_layer((-1.0, 0.0), 0.3, 0.5, 20.0),
@@ -97,6 +99,17 @@ def test_known_values() -> None:
     assert float(cylinder(torch.tensor(25.001), torch.tensor(30.0))[0]) == pytest.approx(
         4, abs=2e-3
     )
+
+
+def test_triangle_is_straight_and_step_jumps() -> None:
+    n = torch.linspace(-5.0, 5.0, 11)
+    u, v = flows.triangle(1.0, 20.0, 0.0, 0.0)(n, torch.tensor(0.0))
+    assert torch.allclose(u, n / 5, atol=1e-5)
+    assert not v.any()
+    u, _ = flows.step((0.0, 0.0), 3.0, 0.0, 0.0)(n, torch.tensor(0.0))
+    assert torch.equal(u, 1.5 * torch.sign(n))
+    u, _ = flows.step((0.0, 0.0), 3.0, 2.0, 0.0)(n, torch.tensor(0.0))
+    assert float(u[7]) == pytest.approx(1.5 * math.tanh(1.0))
 
 
 def test_reichardts_law_has_the_viscous_layer_and_the_logarithm() -> None:

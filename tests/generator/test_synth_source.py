@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from synth.draw import Frame
 from synth.source import Source, open_source
 
 SIZE = (48, 70)
+FROZEN = Path(__file__).with_name("frozen.json")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,9 @@ def test_solver_fields_of_the_splits_are_not_shared(evaluation: Source) -> None:
     assert not seen["validation"] & seen["test"]
 
 
-@pytest.mark.parametrize("name", ["training", "evaluation", "standard-kinematic"])
+@pytest.mark.parametrize(
+    "name", ["training", "evaluation", "standard-kinematic", "robustness", "resolution"]
+)
 def test_every_class_gives_a_sound_pair(name: str) -> None:
     source = open_source(name)
     json.dumps(source.record)
@@ -166,6 +170,97 @@ def test_frozen_pair() -> None:
     assert made.u[20, 30] == pytest.approx(0.86804, abs=1e-4)
 
 
+def test_every_frozen_class_gives_the_images_it_gave() -> None:
+    """Four rows of one pair of each class; if one changes, raise GENERATOR_VERSION."""
+    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
+    recipes = ("training", "evaluation", "standard-kinematic")
+    assert list(frozen) == [f"{n}/{k}" for n in recipes for k in open_source(n).classes]
+    for name, kept in frozen.items():
+        source, kind = name.split("/")
+        made = open_source(source).pair("validation", 1, kind, SIZE)
+        # another FFT library may round a grey level the other way
+        assert made.pair.first[24, 10:60:10] == pytest.approx(np.array(kept["first"]), abs=1), name
+        assert made.pair.second[12, 10:60:10] == pytest.approx(np.array(kept["second"]), abs=1)
+        assert made.u[24, 10:60:10] == pytest.approx(np.array(kept["u"]), abs=1e-3), name
+        assert made.v[12, 10:60:10] == pytest.approx(np.array(kept["v"]), abs=1e-3), name
+
+
+def test_robustness_changes_one_factor_of_the_same_flow() -> None:
+    """Every case has the displacement of the base, and as far as can be its particles."""
+    source = open_source("robustness")
+    base = source.pair("validation", 3, "base", SIZE)
+    for kind in source.classes:
+        made = source.pair("validation", 3, kind, SIZE)
+        seen = made.seeded if kind in ("bodies", "glare") else np.ones(SIZE, dtype=bool)
+        assert np.array_equal(made.u[seen], base.u[seen]), kind
+        assert kind == "base" or not np.array_equal(made.pair.second, base.pair.second), kind
+    (noisy, spread) = (source.pair("validation", 3, kind, SIZE) for kind in ("noise20", "noise00"))
+    difference = noisy.pair.first.astype(float) - spread.pair.first
+    assert difference.std() > 10  # 20 % of a peak of 180 grey levels, less where it is dark
+
+
+def test_the_classes_of_a_kind_share_their_numbers_but_not_the_splits() -> None:
+    source = open_source("robustness")
+    one, other = (source.pair(split, 3, "dim", SIZE) for split in ("validation", "test"))
+    assert not np.allclose(one.u, other.u, atol=1e-3)
+
+
+def test_resolution_waves_steps_and_cores_are_what_they_are_named_after() -> None:
+    source = open_source("resolution")
+    y, x = np.mgrid[:64, :300]
+    for index in (0, 1):
+        drawn = source.pair("validation", index, "sine256", (64, 300)).recipe["scene"]["drawn"]
+        assert drawn["wavelength"] == 256
+        assert drawn["angle"] == pytest.approx(index * np.pi / 2)
+        made = source.pair("validation", index, "step0", (64, 300))
+        drawn = made.recipe["scene"]["drawn"]
+        c, s = np.cos(drawn["angle"]), np.sin(drawn["angle"])
+        across = c * (y - drawn["origin_y"]) - s * (x - drawn["origin_x"])
+        along = c * (made.u - drawn["mean_u"]) + s * (made.v - drawn["mean_v"])
+        assert np.abs(along - np.sign(across)).max() < 1e-4  # a jump of 2 px
+    for kind in ("rankine12", "lamb_oseen12"):
+        made = source.pair("validation", 0, kind, (128, 140))
+        drawn = made.recipe["scene"]["drawn"]
+        y, x = np.mgrid[:128, :140]
+        r = np.hypot(y - drawn["centre_y"], x - drawn["centre_x"])
+        swirl = np.hypot(made.u - drawn["mean_u"], made.v - drawn["mean_v"])
+        fastest = r.ravel()[np.argmax(swirl)]
+        assert fastest == pytest.approx(12 if kind == "rankine12" else 1.12 * 12, abs=0.6)
+
+
+def test_what_is_hidden_belongs_to_the_pair(evaluation: Source) -> None:
+    made, hidden = evaluation.reveal("validation", 2, "wake", (96, 130))
+    same = evaluation.pair("validation", 2, "wake", (96, 130))
+    assert np.array_equal(made.pair.first, same.pair.first)
+    inside = (hidden.y > 0) & (hidden.y < 95) & (hidden.x > 0) & (hidden.x < 129)
+    row, column = (np.round(c[inside]).astype(int) for c in (hidden.y, hidden.x))
+    # the nearest pixel is at most 0.7 px away, and only at the body is the gradient large
+    assert np.median(np.abs(hidden.u[inside] - made.u[row, column])) < 0.02
+    assert not made.pair.mask[row, column].mean() > 0.01
+    assert (hidden.variance > 0).all()
+    density = made.recipe["particles"]["density"]
+    assert 0.5 * density < hidden.y.size / made.seeded.sum() < 1.1 * density
+
+
+def test_slope_of_the_clean_image_is_its_derivative() -> None:
+    """Of still particles without noise: the frames themselves have that slope."""
+    clean = {
+        "particles": {"diameter": 6.0, "loss_of_pairs": 0.0},
+        "camera": {"noise": 0.0, "electrons": 0.0, "bits": 16, "offset": 0.0, "unevenness": 0.5},
+        "scene": {"displacement": 0.0},
+    }
+    made, hidden = Source(recipe.override(recipe.load("robustness"), clean, "base")).reveal(
+        "validation", 0, "base", SIZE
+    )
+    peak = 0.7 * (2**16 - 1)
+    slope_y, slope_x = np.gradient(made.pair.first / peak)
+    for found, slope in ((hidden.slope_x, slope_x), (hidden.slope_y, slope_y)):
+        # a particle's derivative by its position is minus the image's by x; the finite
+        # difference over 2 px makes it flatter at this size
+        assert np.corrcoef(-slope[1:-1, 1:-1].ravel(), found[1:-1, 1:-1].ravel())[0, 1] > 0.97
+        assert found.std() == pytest.approx(slope.std(), rel=0.15)
+
+
 def test_mix_draws_classes_by_weight(training: Source) -> None:
     kinds = [training.pair("train", i, size=(32, 33)).kind for i in range(120)]
     assert 0.25 < kinds.count("kinematic") / 120 < 0.5  # its weight is 0.37
@@ -222,6 +317,7 @@ def test_unknown_recipe_names_the_known() -> None:
         ("[classes.wake]\nweight = -1", "weight"),
         ("[classes.wake]\nweight = 'x'", "weight"),
         ("[classes.wake]\noptions = 3", "options"),
+        ("[classes.wake]\nseeds_as = 'wall'", "seeds_as names a class"),
     ],
 )
 def test_bad_recipes(tmp_path, text: str, message: str) -> None:
