@@ -191,6 +191,31 @@ class RefineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """Which vectors of the dense field are stored; they are computed all the same."""
+
+    stride: int = option(
+        1, "store every n-th vector of the dense field, in both directions", unit="px", low=1,
+        high=256,
+    )  # fmt: skip
+    region: tuple[int, ...] = option(
+        (),
+        "store the dense field in this rectangle of the frame only: left, top, width, height; "
+        "empty = everywhere",
+        unit="px",
+        low=0,
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if len(self.region) not in (0, 4) or 0 in self.region[2:]:
+            raise SettingsError(
+                "output.region takes four numbers (left, top, width, height; at least 1 px wide "
+                f"and high) or none, not {list(self.region)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All stages; ``Settings()`` is the preset ``standard``."""
 
@@ -198,6 +223,7 @@ class Settings:
     correlate: CorrelateSettings = field(default_factory=CorrelateSettings)
     validate: ValidateSettings = field(default_factory=ValidateSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
 
 
 def _check(stage: Any) -> None:
