@@ -99,7 +99,15 @@ def open_source(spec: SourceSpec) -> PairSource:
         from piv.io.sources.files import FileSource
 
         return FileSource(spec)
-    raise InputError(f"{path} is no HDF5 data set, folder of images or list of them")
+    if kind == "tif":
+        from piv.io.sources.tif import TifSource
+
+        return TifSource(spec)
+    if kind == "image":
+        raise InputError(f"{path} is one image: give the folder that holds it, or a list of files")
+    from piv.io.sources.video import VideoSource
+
+    return VideoSource(spec)
 
 
 def _kind(path: Path) -> str:

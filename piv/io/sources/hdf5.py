@@ -79,7 +79,7 @@ class HDF5Source(PairSource):
         check_pairing(pairing)
         if len(found) == 1 and first.ndim == 3:
             what = f"{self.path.name}:{first.name}"
-            pairing = pairing or _text(self.file.attrs.get("pairing", "")) or None
+            pairing = pairing or text(self.file.attrs.get("pairing", "")) or None
             pairing = chosen_pairing(count, pairing, what, SERIES, doubtful=spec.doubtful)
             step = jump(pairing)
             self._series = sequence_pairs(range(count), pairing)
@@ -121,19 +121,26 @@ class HDF5Source(PairSource):
             mask: npt.NDArray[Any] = self._masks[index]
         return np.asarray((mask.T if self._turned else mask) != 0)
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether the displacement is known: ``/truth/u`` and ``/truth/v``, or ``/targets``."""
+        if "truth/u" in self.file and "truth/v" in self.file:
+            return True
+        return self._found[0].name == "/I" and "targets" in self.file
+
     def truth(self, index: int) -> Truth | None:
         """Known displacement of a pair; see :meth:`PairSource.truth`."""
+        if not self.has_truth:
+            return None
         place, seeded = self._place(index), None
         with self._failures():
-            if "truth/u" in self.file and "truth/v" in self.file:
+            if "truth/u" in self.file:
                 u, v = (self.file[f"truth/{name}"][place] for name in ("u", "v"))
                 if "truth/seeded" in self.file:
                     seeded = np.asarray(self.file["truth/seeded"][place] != 0)
-            elif self._found[0].name == "/I" and "targets" in self.file:
-                u, v = self.file["targets"][place][-2:]  # velocity comes first, if it is there
             else:
-                return None
-        sign = -1 if _text(self.file.attrs.get("y_axis", "")) == "up" else 1
+                u, v = self.file["targets"][place][-2:]  # velocity comes first, if it is there
+        sign = -1 if text(self.file.attrs.get("y_axis", "")) == "up" else 1
         return np.asarray(u, np.float32), sign * np.asarray(v, np.float32), seeded
 
     def close(self) -> None:
@@ -173,8 +180,7 @@ class HDF5Source(PairSource):
     def _names(self, pairs: int) -> list[str]:
         stored = self.file.get("name")
         if isinstance(stored, h5py.Dataset) and stored.shape == (pairs,):
-            texts = [_text(name) for name in stored[()]]
-            return [text or f"pair {n}" for n, text in enumerate(texts)]
+            return [text(name) or f"pair {n}" for n, name in enumerate(stored[()])]
         if self._series is None:
             return [f"pair {n}" for n in range(pairs)]
         return [f"frames {a + 1}, {b + 1}" for a, b in self._series]
@@ -220,14 +226,14 @@ def _open(path: Path, **options: Any) -> h5py.File:
 
 
 def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).strip("'\"").split())
-    if "truncated" in text:
+    message = " ".join(str(error).strip("'\"").split())
+    if "truncated" in message:
         return "the file is truncated: copy it again"
-    if "signature not found" in text:
+    if "signature not found" in message:
         return "it is not an HDF5 file, or a damaged one"
-    if "unable to lock" in text:
+    if "unable to lock" in message:
         return "another program is writing it"
-    return text[:150] or type(error).__name__
+    return message[:150] or type(error).__name__
 
 
 def _find(file: h5py.File, path: Path, frames: str | None, notes: list[str]) -> list[h5py.Dataset]:
@@ -298,7 +304,7 @@ def _check(path: Path, dataset: h5py.Dataset) -> None:
         code, _, _, label = filters.get_filter(n)
         if not h5py.h5z.filter_avail(code):
             raise InputError(
-                f"{where} is compressed by a filter that is not installed ({_text(label) or code}):"
+                f"{where} is compressed by a filter that is not installed ({text(label) or code}):"
                 " store it with gzip (h5repack -f GZIP=1), or install hdf5plugin and import it"
             )
 
@@ -307,5 +313,6 @@ def _chunked_badly(dataset: h5py.Dataset) -> bool:
     return dataset.ndim in (3, 4) and dataset.chunks is not None and dataset.chunks[0] > 1
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Text of an attribute or of an element, which h5py gives as bytes or as str."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
