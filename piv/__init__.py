@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 # at once, not later: the function has its module's name and must win over it
 from piv.calibrate import calibrate
-from piv.errors import InputError, PIVError, SettingsError, WeightsError
+from piv.errors import InputError, PIVError, SettingsError, StorageError, WeightsError
 from piv.settings import Settings
 from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
 
 if TYPE_CHECKING:
     from piv.io.images import read_pair
     from piv.io.sources import open_pairs
-    from piv.io.store import read_field, write_analysis
+    from piv.io.store import open_results, open_store, read_field, write_analysis
     from piv.network.weights import load_model
     from piv.pipeline import analyse, analyse_series
 
@@ -32,6 +32,8 @@ _LATER = {
     "analyse_series": "piv.pipeline",
     "load_model": "piv.network.weights",
     "open_pairs": "piv.io.sources",
+    "open_results": "piv.io.store",
+    "open_store": "piv.io.store",
     "read_field": "piv.io.store",
     "read_pair": "piv.io.images",
     "write_analysis": "piv.io.store",
@@ -47,6 +49,7 @@ __all__ = [
     "PairResult",
     "Settings",
     "SettingsError",
+    "StorageError",
     "TruePair",
     "VectorField",
     "WeightsError",
@@ -56,6 +59,8 @@ __all__ = [
     "calibrate",
     "load_model",
     "open_pairs",
+    "open_results",
+    "open_store",
     "read_field",
     "read_pair",
     "write_analysis",

@@ -6,6 +6,7 @@
     +-- InputError           an image, mask, file or array that cannot be used
     +-- SettingsError        an unknown setting, or a value outside its range
     +-- WeightsError         weights that are unknown, damaged or not ours
+    +-- StorageError         a disk that is full, or refuses to write
 
 Any other exception is a bug and keeps its traceback.
 """
@@ -28,6 +29,10 @@ class SettingsError(PIVError, ValueError):
 
 class WeightsError(PIVError):
     """Weights that are unknown, damaged or not of this project."""
+
+
+class StorageError(PIVError):
+    """A disk that is full, or refuses to write; what was finished before is kept."""
 
 
 def nearest(word: str, known: Iterable[str], *, few: bool = True) -> str:

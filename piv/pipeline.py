@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -14,13 +15,13 @@ from torch import Tensor
 
 from piv import settings as _settings
 from piv.calibrate import calibrate
-from piv.correlate import coarse_field, multipass
+from piv.correlate import coarse_field, coarse_template, multipass
 from piv.errors import InputError, PIVError, SettingsError
 from piv.fingerprint import fingerprint
 from piv.network.refine import refine
 from piv.network.weights import Model, load_model
 from piv.preprocess import check_contrast, crop, in_single_precision, preprocess
-from piv.quality import summarise
+from piv.quality import FIGURES, summarise
 from piv.settings import CorrelateSettings, Settings, ValidateSettings
 from piv.tuning import keep_memory
 from piv.types import (
@@ -100,7 +101,10 @@ def analyse(
     if weights is not None:
         dense = refine(frames, coarse, weights, settings.refine, settings.validate.largest)
     quality = summarise(frames, coarse, dense)
-    provenance = _provenance(recorded, settings, weights)
+    provenance = {
+        **_provenance(settings, weights),
+        "input": {"name": recorded.name, "sha256": fingerprint(recorded)},
+    }
     coarse = _finish(coarse, region, calibration, provenance)
     if dense is not None:
         dense = _finish(dense, region, calibration, provenance)
@@ -146,6 +150,54 @@ def analyse_series(
         yield PairResult(index, analysis, error, time.perf_counter() - begin)
 
 
+def template(
+    shape: tuple[int, int],
+    settings: Settings | None = None,
+    calibration: Calibration | None = None,
+    model: str | Path | Model | None = "default",
+    *,
+    dt: float = 1.0,
+) -> Analysis:
+    """What :func:`analyse` will return for pairs of this shape, before anything is computed.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the frames, px.
+    settings, calibration, model
+        As for :func:`analyse`.
+    dt : float
+        Time between the frames, s.
+
+    Returns
+    -------
+    Analysis
+        Grids, variables, units, quality keys and the provenance that all pairs share; all values
+        are zero, the quality NaN.
+
+    Raises
+    ------
+    InputError
+        If no frames of this shape can be analysed, or the region leaves them.
+    WeightsError
+        If the model is unknown or damaged.
+    """
+    settings = settings or Settings()
+    _check_kinds(settings, calibration)
+    weights = load_model(model)
+    blank = np.broadcast_to(np.uint8(0), shape)
+    region = settings.preprocess.region
+    frames = crop(ImagePair(blank, blank, dt=dt), region)
+    provenance = _provenance(settings, weights)
+    coarse = _finish(
+        coarse_template(frames.shape, settings.correlate, dt), region, calibration, provenance
+    )
+    dense = None
+    if weights is not None:
+        dense = _finish(_dense_template(frames.shape, dt), region, calibration, provenance)
+    return Analysis(coarse, dense, dict.fromkeys(FIGURES, math.nan), provenance)
+
+
 def coarse_start(
     first: Tensor,
     second: Tensor,
@@ -169,6 +221,22 @@ def coarse_start(
     """
     grid = multipass(first, second, fluid, correlate, limits)
     return grid.dense(first.shape[-2], first.shape[-1])
+
+
+def _dense_template(shape: tuple[int, int], dt: float) -> VectorField:
+    """The grid and the variables of the network's stage, (H, W) px: all zero."""
+    nothing = np.broadcast_to(np.float32(0), shape)  # takes no memory
+    height, width = shape
+    return VectorField(
+        x=np.arange(width, dtype=np.float64),
+        y=np.arange(height, dtype=np.float64),
+        u=nothing,
+        v=nothing,
+        flags=np.broadcast_to(np.uint16(0), shape),
+        uncertainty_u=nothing,
+        uncertainty_v=nothing,
+        dt=dt,
+    )
 
 
 def _as_pair(first: Any, second: Any, mask: Any, dt: float) -> ImagePair:
@@ -206,8 +274,8 @@ def _finish(
     return field if calibration is None else calibrate(field, calibration)
 
 
-def _provenance(pair: ImagePair, settings: Settings, weights: Model | None) -> dict[str, Any]:
-    """What explains the numbers; plain data."""
+def _provenance(settings: Settings, weights: Model | None) -> dict[str, Any]:
+    """What explains the numbers of every pair alike; plain data."""
     return {
         "schema": SCHEMA_VERSION,
         "package": f"ccfcn-piv {version('ccfcn-piv')}",
@@ -215,5 +283,4 @@ def _provenance(pair: ImagePair, settings: Settings, weights: Model | None) -> d
         "device": "cpu",
         "settings": _settings.to_dict(settings),
         "weights": None if weights is None else {"name": weights.name, "sha256": weights.sha256},
-        "input": {"name": pair.name, "sha256": fingerprint(pair)},
     }

@@ -22,6 +22,11 @@ from piv.types import Bool, Flag, Float, ImagePair, VectorField
 
 _BLOCK = 128  # px; a sampled block's edge
 _BLOCKS = 16  # at most so many are taken from each frame
+# what `summarise` returns
+FIGURES = (
+    "valid", "mean_displacement", "median_displacement", "largest_displacement", "first_window",
+    "quarter_ratio", "median_peak_ratio", "particle_diameter", "seeding_density", "peak_locking",
+)  # fmt: skip
 _LAGS = 13  # px; the autocorrelation is computed up to this lag
 _HIGH_PASS = 12.0  # px; slower changes of the grey level are not particles
 _CLIPPED = 0.58  # deviation that is left of unit Gaussian noise when its lower half is cut off
@@ -44,9 +49,10 @@ def summarise(pair: ImagePair, coarse: VectorField, dense: VectorField | None) -
     -------
     dict
         ``valid`` (share of coarse vectors outside the mask that were measured, %),
-        ``median_displacement`` and ``largest_displacement`` (px, of the dense field if there is
-        one), ``first_window`` (px, the shorter side), ``quarter_ratio`` (largest coarse component
-        over a quarter of the first window: above 1 breaks the one-quarter rule),
+        ``mean_displacement``, ``median_displacement`` and ``largest_displacement`` (px, of the
+        dense field if there is one), ``first_window`` (px, the shorter side), ``quarter_ratio``
+        (largest coarse component over a quarter of the first window: above 1 breaks the
+        one-quarter rule), ``median_peak_ratio`` (of the coarse vectors that were measured),
         ``particle_diameter`` (px, :func:`particle_diameter`), ``seeding_density`` (ppp,
         :func:`seeding_density`), ``peak_locking`` (0..1, :func:`peak_locking`).  NaN where a
         figure cannot be determined.
@@ -65,10 +71,12 @@ def summarise(pair: ImagePair, coarse: VectorField, dense: VectorField | None) -
     window = coarse.attrs["windows"][0]
     return {
         "valid": _percentage_valid(coarse),
+        "mean_displacement": float(speed.mean(dtype=np.float64)) if speed.size else math.nan,
         "median_displacement": float(np.median(speed)) if speed.size else math.nan,
         "largest_displacement": float(speed.max()) if speed.size else math.nan,
         "first_window": float(min(window)),
         "quarter_ratio": _quarter_ratio(coarse, window),
+        "median_peak_ratio": _median_peak_ratio(coarse),
         "particle_diameter": appearance.diameter,
         "seeding_density": appearance.density,
         "peak_locking": peak_locking(field),
@@ -169,6 +177,12 @@ def peak_locking(field: VectorField) -> float:
 def _percentage_valid(field: VectorField) -> float:
     fluid = (field.flags & int(Flag.MASKED)) == 0
     return 100 * float(field.valid[fluid].mean()) if fluid.any() else math.nan
+
+
+def _median_peak_ratio(coarse: VectorField) -> float:
+    ratio = coarse.extra["peak_ratio"][coarse.valid] if "peak_ratio" in coarse.extra else None
+    known = np.zeros(0) if ratio is None else ratio[np.isfinite(ratio)]
+    return float(np.median(known)) if known.size else math.nan
 
 
 def _quarter_ratio(coarse: VectorField, window: tuple[int, int]) -> float:

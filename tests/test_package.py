@@ -16,9 +16,9 @@ from gui.app import main as gui_main
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     "Analysis", "Calibration", "Flag", "ImagePair", "InputError", "PIVError", "PairResult",
-    "Settings", "SettingsError", "TruePair", "VectorField", "WeightsError", "__version__",
-    "analyse", "analyse_series", "calibrate", "load_model", "open_pairs", "read_field", "read_pair",
-    "write_analysis",
+    "Settings", "SettingsError", "StorageError", "TruePair", "VectorField", "WeightsError",
+    "__version__", "analyse", "analyse_series", "calibrate", "load_model", "open_pairs",
+    "open_results", "open_store", "read_field", "read_pair", "write_analysis",
 }  # fmt: skip
 SLOW = ("torch", "matplotlib.pyplot", "PyQt6", "pyqtgraph", "xarray", "distributed", "h5py", "cv2")
 

@@ -105,7 +105,7 @@ def multipass(
     """
     height, width = first.shape[-2:]
     frames = _prepare(first, second, fluid, settings.spline)
-    sizes = [_fit(size, height, width) for size in settings.window_sizes]
+    sizes = [fitted(size, height, width) for size in settings.window_sizes]
     grid, predictor, grown = _first_pass(frames, sizes[0], settings, limits)
     used = [grown] if grown != sizes[0] else []
     used.append(sizes[0])
@@ -127,8 +127,8 @@ def multipass(
     return replace(grid, windows=tuple(dict.fromkeys([*used, *sizes])))
 
 
-def _fit(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
-    """The window, shrunk to half of a small frame."""
+def fitted(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """The window (height, width), shrunk to half of a small frame."""
     return min(size[0], height // 2), min(size[1], width // 2)
 
 
@@ -172,7 +172,7 @@ def _first_pass(
     todo = torch.nonzero(broken | (plausible < _FEW_PLAUSIBLE))[:, 0]
     while settings.grow and len(todo):
         doubled = (grown[0] * 2, grown[1] * 2)
-        larger = _fit(doubled, height, width)
+        larger = fitted(doubled, height, width)
         if larger != doubled or max(larger) > settings.largest_window:
             break
         trial = _pass(frames.select(todo), None, larger, settings, limits)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from piv.correlate.multipass import Grid, multipass
-from piv.correlate.windows import at_every_pixel
+from piv.correlate.multipass import Grid, fitted, multipass
+from piv.correlate.windows import at_every_pixel, centres, window_starts
 from piv.settings import CorrelateSettings, ValidateSettings
 from piv.types import Flag, Float, ImagePair, VectorField
 from piv.validate import fill
@@ -33,6 +33,36 @@ def coarse_field(
     first, second, fluid = pair_tensors(pair)
     grid = multipass(first, second, fluid, settings, limits)
     return to_field(grid, pair.dt)
+
+
+def coarse_template(
+    shape: tuple[int, int], settings: CorrelateSettings, dt: float = 1.0
+) -> VectorField:
+    """The grid and the variables of :func:`coarse_field`, with nothing measured.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the frames, px.
+    settings : CorrelateSettings
+    dt : float
+
+    Returns
+    -------
+    VectorField
+        Zero everywhere.
+    """
+    sizes = [fitted(size, *shape) for size in settings.window_sizes]
+    y, x = (
+        centres(window_starts(length, window, settings.overlap), window)
+        for length, window in zip(shape, sizes[-1], strict=True)
+    )
+    nothing = np.zeros((y.size, x.size), np.float32)
+    return VectorField(
+        x=x, y=y, u=nothing, v=nothing, flags=nothing.astype(np.uint16), dt=dt,
+        extra={"peak_ratio": nothing, "peak_height": nothing},
+        attrs={"windows": [list(size) for size in dict.fromkeys(sizes)]},
+    )  # fmt: skip
 
 
 def pair_tensors(pair: ImagePair) -> tuple[Tensor, Tensor, Tensor | None]:

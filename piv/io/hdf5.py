@@ -49,6 +49,11 @@ class Patient(io.RawIOBase):
         self._file = file
         self._failure: BaseException | None = None
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong first, if anything did."""
+        return self._failure
+
     def check(self) -> None:
         """Raise what went wrong first, if anything did."""
         if self._failure is not None:

@@ -61,16 +61,17 @@ def variables(field: VectorField) -> dict[str, Any]:
 
 def to_json(record: Mapping[str, Any]) -> str:
     """Text of a record that may hold NumPy numbers, arrays, paths and mappings."""
-    return json.dumps(_plain(record))
+    return json.dumps(plain(record))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Numbers, text, lists and dictionaries only, as they come back from JSON."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
@@ -135,5 +136,5 @@ def from_xarray(dataset: xarray.Dataset) -> VectorField:
         units=dataset.attrs["units"],
         y_axis=dataset.attrs["y_axis"],
         extra={name: array for name, array in arrays.items() if name not in VECTORS},
-        attrs=json.loads(record),
+        attrs={**json.loads(dataset.attrs.get("provenance", "{}")), **json.loads(record)},
     )

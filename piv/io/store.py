@@ -1,36 +1,48 @@
-"""Results in HDF5.
+"""Results in HDF5: one analysis, or a run of thousands; the layout is in docs/results.md.
 
-::
-
-    /coarse, /dense    u, v, flags, uncertainty_u, ... (N, Ny, Nx), with x, y, pair as dimension
-                       scales: valid netCDF-4; ``record`` (N,) holds the field's attributes as JSON
-    /quality           figures of merit, (N,) each
-    /status            (N,) 0 pending, 1 done, 2 failed;  /error (N,);  /seconds (N,)
-    /name, /sha256     (N,) of the input
-    attributes         schema, provenance (JSON)
-
-Everything is made at full size at the start and ``/status`` is written last.  A single analysis is
-a store of N = 1.
+The parts are in :mod:`piv.io.results`; this is their door.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from piv.errors import InputError
 from piv.io.hdf5 import replacing_hdf5
-from piv.io.labelled import VECTORS, attributes, group_attributes, to_json, variables
-from piv.types import SCHEMA_VERSION, Analysis, VectorField
+from piv.io.journal import discard, lock_path, locked
+from piv.io.labelled import plain
+from piv.io.results.layout import DONE, FAILED, PENDING, create_layout
+from piv.io.results.packed import PackedPair, pack_analysis, packed_failure, write_pairs
+from piv.io.results.reader import Results, open_results, read_field, read_provenance
+from piv.io.results.size import estimate_bytes
+from piv.io.results.writer import ResultsWriter, output_of
+from piv.settings import Settings
+from piv.types import Analysis, Calibration, ImagePair
 
-PENDING, DONE, FAILED = 0, 1, 2
-_CHUNK = 256  # px; a region of a dense field is read without the rest
-_FORMAT = "ccfcn-piv results"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from piv.network.weights import Model
+
+__all__ = [
+    "DONE",
+    "FAILED",
+    "PENDING",
+    "PackedPair",
+    "Results",
+    "ResultsWriter",
+    "estimate_bytes",
+    "open_results",
+    "open_store",
+    "pack_analysis",
+    "packed_failure",
+    "read_field",
+    "read_provenance",
+    "write_analysis",
+]
 
 
 def write_analysis(
@@ -40,6 +52,9 @@ def write_analysis(
     seconds: float = float("nan"),
 ) -> None:
     """Write one analysis; the file appears under its name only when it is complete.
+
+    Of the dense field that part is written which the settings ask for (``output.stride``,
+    ``output.region``).
 
     Parameters
     ----------
@@ -51,201 +66,120 @@ def write_analysis(
 
     Raises
     ------
+    InputError
+        If ``output.region`` leaves the dense field, or a run writes to this file.
     PIVError
         If the file cannot be written.
     """
-    with replacing_hdf5(path) as (store, _):
-        create_layout(store, 1, analysis)
-        write_pair(store, 0, analysis, seconds=seconds)
+    path = Path(path)
+    if lock_path(path).exists():  # a run writes it, or did so until it was killed
+        with locked(path):
+            _write_alone(path, analysis, seconds)
+    else:
+        _write_alone(path, analysis, seconds)
 
 
-def create_layout(store: h5py.File, count: int, example: Analysis) -> None:
-    """Make every data set for ``count`` pairs at full size.
-
-    Parameters
-    ----------
-    store : h5py.File
-        Empty and open for writing.
-    count : int
-    example : Analysis
-        Of one of the pairs: gives grids, variables, units and provenance.
-    """
-    store.attrs["format"] = _FORMAT
-    store.attrs["schema"] = SCHEMA_VERSION
-    store.attrs["provenance"] = to_json(example.provenance)
-    root = _pair_axis(store, count)
-    text = h5py.string_dtype()
-    for name, kind, long_name in (
-        ("status", np.uint8, "0 pending, 1 done, 2 failed"),
-        ("error", text, "why a pair failed"),
-        ("seconds", np.float64, "computing time of a pair, s"),
-        ("name", text, "name of the input"),
-        ("sha256", text, "hash of the input's grey levels and mask"),
-    ):
-        _along(root, store.create_dataset(name, (count,), kind), long_name)
-    quality = store.create_group("quality")
-    axis = _pair_axis(quality, count)
-    for name in example.quality:
-        dataset = quality.create_dataset(name, (count,), np.float64, fillvalue=np.nan)
-        _along(axis, dataset, name.replace("_", " "))
-    for name, field in (("coarse", example.coarse), ("dense", example.dense)):
-        if field is not None:
-            _create_group(store.create_group(name), count, field)
+def _write_alone(path: Path, analysis: Analysis, seconds: float) -> None:
+    output = output_of(analysis)
+    packed = pack_analysis(analysis, 0, output, seconds=seconds)
+    known = plain(analysis.provenance)
+    with replacing_hdf5(path) as (store, check):
+        create_layout(store, 1, analysis, output, provenance=known)
+        write_pairs(store, [packed], known, check)
+        discard(path)
 
 
-def write_pair(
-    store: h5py.File,
-    index: int,
-    analysis: Analysis,
+def open_store(
+    path: str | Path,
+    pairs: Sequence[ImagePair],
     *,
-    seconds: float = float("nan"),
-) -> None:
-    """Fill in one pair, its status last.
-
-    Parameters
-    ----------
-    store : h5py.File
-        With the layout of :func:`create_layout`.
-    index : int
-    analysis, seconds
-        As for :func:`write_analysis`.
-    """
-    for name, field in (("coarse", analysis.coarse), ("dense", analysis.dense)):
-        if field is None:
-            continue
-        group = store[name]
-        for variable, values in variables(field).items():
-            group[variable][index] = values
-        group["record"][index] = to_json(field.attrs)
-    for name, value in analysis.quality.items():
-        store["quality"][name][index] = value
-    store["seconds"][index] = seconds
-    source = analysis.provenance.get("input", {})
-    store["name"][index] = source.get("name", "")
-    store["sha256"][index] = source.get("sha256", "")
-    store.flush()
-    store["status"][index] = DONE
-    store.flush()
-
-
-def read_field(path: str | Path, group: str | None = None, index: int = 0) -> VectorField:
-    """Read the field of one pair back from a result file.
+    calibration: Calibration | None = None,
+    settings: Settings | None = None,
+    model: str | Path | Model | None = "default",
+    overwrite: bool = False,
+) -> ResultsWriter:
+    """Make a store for the results of these pairs, or go on with one.
 
     Parameters
     ----------
     path : path
-    group : "coarse", "dense" or None
-        None takes the dense field if there is one.
-    index : int
-        Which pair.
+    pairs : sequence of ImagePair
+        Such as :func:`piv.open_pairs` gives: anything with a length and ``[i]``.
+    calibration, settings, model
+        As for :func:`piv.analyse`, with which the pairs will be analysed.
+    overwrite : bool
+        Start anew if there is a file of this name.
 
     Returns
     -------
-    VectorField
+    ResultsWriter
+        ``.pending`` lists what is to be done, ``.put`` stores a result.
 
     Raises
     ------
     InputError
-        If the file is missing, not a result of this program or of a newer one, or has no such
-        group or pair.
+        If the store was made for other pairs, settings, weights or by another version: what
+        differs is named.
+    StorageError
+        If the disk refuses.
+
+    Examples
+    --------
+    >>> with piv.open_store("results.h5", pairs) as store:   # doctest: +SKIP
+    ...     for i in store.pending:
+    ...         store.put(i, piv.analyse(pairs[i]))
     """
-    with _open(Path(path)) as store:
-        known = [name for name in ("dense", "coarse") if name in store]
-        group = group or known[0]
-        if group not in known:
-            raise InputError(f"{path} has no group {group!r}; it has {', '.join(known)}")
-        count = len(store["status"])
-        if not 0 <= index < count:
-            raise InputError(f"{path} has {count} pair(s), numbered from 0: there is no {index}")
-        if store["status"][index] != DONE:
-            reason = store["error"].asstr()[index] or "it was never analysed"
-            raise InputError(f"{path} has no field of pair {index}: {reason}")
-        return _field(store[group], index)
+    from piv.pipeline import template
 
-
-def read_provenance(path: str | Path) -> Mapping[str, Any]:
-    """Read what a result was made with: settings, versions, weights and hashes.
-
-    Raises
-    ------
-    InputError
-        As for :func:`read_field`.
-    """
-    with _open(Path(path)) as store:
-        record: dict[str, Any] = json.loads(store.attrs["provenance"])
-        return record
-
-
-def _open(path: Path) -> h5py.File:
-    if not path.exists():
-        raise InputError(f"cannot read {path}: there is no such file")
-    try:
-        store = h5py.File(path, "r")
-    except OSError:
-        raise InputError(f"cannot read {path}: it is not an HDF5 file, or it is damaged") from None
-    try:
-        if store.attrs.get("format") != _FORMAT:
-            raise InputError(f"{path} is not a result of this program (piv analyse -o)")
-        if store.attrs["schema"] > SCHEMA_VERSION:
-            raise InputError(
-                f"{path} has schema {store.attrs['schema']}, newer than this program's "
-                f"{SCHEMA_VERSION}: update ccfcn-piv"
-            )
-    except InputError:
-        store.close()
-        raise
-    return store
-
-
-def _create_group(group: h5py.Group, count: int, field: VectorField) -> None:
-    group.attrs["Conventions"] = "CF-1.11"
-    group.attrs.update(group_attributes(field))
-    axes = {"pair": _pair_axis(group, count)}
-    for name in ("y", "x"):
-        axes[name] = group.create_dataset(name, data=np.asarray(getattr(field, name), np.float64))
-        axes[name].make_scale(name)
-        axes[name].attrs.update(attributes(name, field))
-    height, width = field.shape[-2:]
-    for name, values in variables(field).items():
-        dataset = group.create_dataset(
-            name,
-            (count, height, width),
-            values.dtype,
-            chunks=(1, min(height, _CHUNK), min(width, _CHUNK)),
-            shuffle=True,
-            compression="gzip",
-            compression_opts=1,
-            fillvalue=np.nan if values.dtype.kind == "f" else 0,
-        )
-        for axis, label in enumerate(("pair", "y", "x")):
-            dataset.dims[axis].attach_scale(axes[label])
-        dataset.attrs.update(attributes(name, field))
-    record = group.create_dataset("record", (count,), h5py.string_dtype())
-    _along(axes["pair"], record, "what is known about the field, JSON")
-
-
-def _pair_axis(group: h5py.Group, count: int) -> h5py.Dataset:
-    axis = group.create_dataset("pair", data=np.arange(count, dtype=np.int32))
-    axis.make_scale("pair")
-    axis.attrs["long_name"] = "index of the image pair"
-    return axis
-
-
-def _along(axis: h5py.Dataset, dataset: h5py.Dataset, long_name: str) -> None:
-    dataset.dims[0].attach_scale(axis)
-    dataset.attrs["long_name"] = long_name
-
-
-def _field(group: h5py.Group, index: int) -> VectorField:
-    arrays: dict[str, Any] = {name: item[index] for name, item in group.items() if item.ndim == 3}
-    vectors: dict[str, Any] = {name: arrays.get(name) for name in VECTORS}
-    return VectorField(
-        x=group["x"][()],
-        y=group["y"][()],
-        **vectors,
-        dt=float(group.attrs["dt"]),
-        units=group.attrs["units"],
-        y_axis=group.attrs["y_axis"],
-        extra={name: array for name, array in arrays.items() if name not in VECTORS},
-        attrs=json.loads(group["record"].asstr()[index]),
+    path = Path(path)
+    if len(pairs) == 0:
+        raise InputError("a store needs at least one pair")
+    shape = getattr(pairs, "shape", None) or pairs[0].shape
+    dt = getattr(pairs, "dt", None) or pairs[0].dt
+    example = template(shape, settings, calibration, model, dt=dt)
+    known: dict[str, Any] = plain(
+        {
+            **example.provenance,
+            "frames": list(shape),
+            "dt": float(dt),
+            "pairs": len(pairs),
+            "calibration": None
+            if calibration is None
+            else {"pixel_size": calibration.pixel_size, "origin": calibration.origin},
+        }
     )
+    if path.exists() and not overwrite:
+        writer = ResultsWriter.open(path)
+        try:
+            _check_same(path, known, writer.provenance)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+    time = getattr(pairs, "time", None)
+    return ResultsWriter.create(
+        path, count=len(pairs), template=example, provenance=known,
+        names=getattr(pairs, "names", None), time=None if time is None else np.asarray(time),
+        overwrite=overwrite,
+    )  # fmt: skip
+
+
+def _check_same(path: Path, wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    """Refuse to go on with other numbers than a store was begun with."""
+    for name, value in wanted.items():
+        other = found.get(name)
+        if other == value:
+            continue
+        if isinstance(value, dict) and isinstance(other, dict):
+            name, value, other = _first_difference(name, value, other)
+        raise InputError(
+            f"{path} was made with {name} = {other}, not {value}: choose another name, or "
+            "overwrite it"
+        )
+
+
+def _first_difference(name: str, wanted: Any, found: Any) -> tuple[str, Any, Any]:
+    while isinstance(wanted, dict) and isinstance(found, dict):
+        key = next(k for k in {**wanted, **found} if wanted.get(k) != found.get(k))
+        name, wanted, found = f"{name}.{key}", wanted.get(key), found.get(key)
+    return name, wanted, found

@@ -149,14 +149,14 @@ def test_ctrl_c_while_writing_leaves_no_file(folder: Path) -> None:
 
         # what is started in the background ignores Ctrl-C otherwise
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        whole = store.write_pair
+        whole = store.write_pairs
 
         def slow(*args, **options):
             whole(*args, **options)
             print("writing", flush=True)
             time.sleep(60)
 
-        store.write_pair = slow
+        store.write_pairs = slow
         sys.exit(main(sys.argv[1:]))
         """
     argv = ["analyse", "a.tif", "b.tif", "--model", "none", "-o", "f.h5"]

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from piv.calibrate import calibrate
 from piv.errors import InputError, PIVError
-from piv.io.store import create_layout, read_field, read_provenance, write_analysis, write_pair
+from piv.io.store import ResultsWriter, read_field, read_provenance, write_analysis
 from piv.types import Analysis, Calibration, Flag, VectorField
 
 
@@ -75,7 +75,8 @@ def test_store_and_read_is_the_identity(analysis: Analysis, path: Path) -> None:
     assert analysis.dense is not None
     _same(read_field(path, "dense"), analysis.dense)
     _same(read_field(path), analysis.dense)
-    assert read_field(path, "coarse").attrs == {"windows": [[64, 32]], "numbers": 1.5}
+    own = {"windows": [[64, 32]], "numbers": 1.5}
+    assert read_field(path, "coarse").attrs == {**analysis.provenance, **own}
     assert read_provenance(path) == analysis.provenance
 
 
@@ -132,10 +133,9 @@ def test_a_store_of_several_pairs_knows_which_are_done(
     analysis: Analysis, path: Path, rng: np.random.Generator
 ) -> None:
     other = dataclasses.replace(analysis, coarse=_field(rng, (4, 18)))
-    with h5py.File(path, "w") as store:
-        create_layout(store, 3, analysis)
-        write_pair(store, 2, other)
-        assert store["status"][()].tolist() == [0, 0, 1]
+    with ResultsWriter.create(path, count=3, template=analysis, provenance={}) as store:
+        store.put(2, other)
+        assert store.status.tolist() == [0, 0, 1]
     _same(read_field(path, "coarse", 2), other.coarse)
     with pytest.raises(InputError, match="no field of pair 0: it was never analysed"):
         read_field(path, index=0)
@@ -180,7 +180,7 @@ def test_an_existing_file_is_replaced_only_when_all_is_written(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("piv.io.store.write_pair", fail)
+        patched.setattr("piv.io.store.write_pairs", fail)
         with pytest.raises(KeyboardInterrupt):
             write_analysis(path, Analysis(analysis.coarse, None))
     assert path.read_bytes() == before
