@@ -109,6 +109,17 @@ def locked(path: Path, timeout: float = _PATIENCE) -> Iterator[None]:
         release(lock)
 
 
+def is_written(path: Path) -> bool:
+    """Whether some process has the store open for writing."""
+    if not lock_path(path).exists():
+        return False
+    try:
+        with locked(path, timeout=0):
+            return False
+    except InputError:
+        return True
+
+
 class Journalled(Patient):
     """A file for h5py's ``fileobj`` driver whose changes happen together in :meth:`commit`.
 
