@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import h5py
-
 from piv.errors import InputError
 from piv.io.sources.base import SourceSpec
-from piv.io.sources.hdf5 import HDF5Source, text
+from piv.io.sources.hdf5 import HDF5Source
 from piv.types import TruePair
 
 
@@ -54,10 +52,7 @@ class TruePairs:
         for name in ("truth/u", "truth/v", "truth/seeded"):
             if name in file and file[name].shape != shape:
                 raise InputError(f"{self.path}: /{name} is {file[name].shape}, not {shape}")
-        self.kinds = [""] * count
-        kinds = file.get("kind")
-        if isinstance(kinds, h5py.Dataset) and kinds.shape == (count,):
-            self.kinds = [text(value) for value in kinds[()]]
+        self.kinds = self._source.kinds or [""] * count
 
     def __len__(self) -> int:
         return len(self.kinds)

@@ -14,8 +14,16 @@ from piv.io.files import replacing
 
 
 @contextmanager
-def replacing_hdf5(path: str | Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+def replacing_hdf5(
+    path: str | Path, verify: Callable[[BinaryIO], None] | None = None
+) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
     """Open an HDF5 file that takes the place of ``path`` only once it is complete.
+
+    Parameters
+    ----------
+    path : path
+    verify : callable, optional
+        Given the complete file before it takes the place; what it raises keeps it from doing so.
 
     Yields
     ------
@@ -34,6 +42,8 @@ def replacing_hdf5(path: str | Path) -> Iterator[tuple[h5py.File, Callable[[], N
         with h5py.File(patient, "w") as store:
             yield store, patient.check
         patient.check()
+        if verify is not None:
+            verify(file)
 
 
 class Patient(io.RawIOBase):

@@ -97,9 +97,12 @@ class PairSource(ABC, Sequence[ImagePair]):
         When the pairs were taken, s.
     notes : list of str
         What a user should be told: the pairing chosen, files left out.
+    kinds : list of str, or None
+        Class of the flow of every pair, where the source knows it.
     """
 
     kind = ""
+    kinds: list[str] | None = None
 
     def __init__(
         self,
@@ -154,6 +157,10 @@ class PairSource(ABC, Sequence[ImagePair]):
             None where the source has no truth.
         """
         return None
+
+    def common_dtype(self) -> np.dtype[Any]:
+        """The type of number that holds the grey levels of all pairs without loss."""
+        return self.dtype
 
     def close(self) -> None:
         """Close what is open; nothing can be read afterwards."""

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from piv.errors import InputError
 from piv.io.images import Header, read_header, read_image, read_pages
 from piv.io.sources.base import DoubtfulPairing, Frames, PairSource, SourceSpec
@@ -45,7 +47,7 @@ class FileSource(PairSource):
             find = _in_folder if self.kind == "folder" else _in_list
             spec = find(spec, headers, notes)
         assert spec.files is not None
-        self._files = spec.files
+        self._files, self._headers = spec.files, headers
         header = next((h for pair in spec.files for n in pair if (h := headers[n])), None)
         if header is None:
             raise InputError(f"{spec.path}: not one of the images can be read")
@@ -65,6 +67,12 @@ class FileSource(PairSource):
         if len(pages) != 2:
             raise InputError(f"{names[0]} holds {len(pages)} images, but two are wanted")
         return pages[0], pages[1]
+
+    def common_dtype(self) -> np.dtype[Any]:
+        """As for every source; asks each file."""
+        names = {name for pair in self._files for name in pair}
+        headers = [header for name in names if (header := self._headers[name])]
+        return np.result_type(self.dtype, *{header.dtype for header in headers})
 
 
 class _Headers:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -31,6 +31,8 @@ class HDF5Source(PairSource):
     Parameters
     ----------
     spec : SourceSpec
+    file : binary file, optional
+        Read this one, which is open already; ``spec.path`` is then its name alone.
 
     Raises
     ------
@@ -40,9 +42,9 @@ class HDF5Source(PairSource):
 
     kind = "hdf5"
 
-    def __init__(self, spec: SourceSpec) -> None:
+    def __init__(self, spec: SourceSpec, file: BinaryIO | None = None) -> None:
         self.path = spec.path
-        self.file = _open(self.path)
+        self.file = _open(self.path) if file is None else h5py.File(file, "r")
         try:
             with self._failures():
                 self._prepare(spec)
@@ -101,6 +103,9 @@ class HDF5Source(PairSource):
             notes=notes,
             title=f"{self.path.name} ",
         )
+        kinds = self.file.get("kind")
+        if isinstance(kinds, h5py.Dataset) and kinds.shape == (pairs,):
+            self.kinds = [text(value) for value in kinds[()]]
 
     def _frames(self, index: int) -> Frames:
         with self._failures():
