@@ -22,7 +22,8 @@ _ODD = {
 _CAMERAS = {"cam", "camera", "c", "view", "ch", "channel"}
 _TOKEN = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z\d]+|[A-Z]")
 # a lone letter, or one after a word for an exposure: a and b, LA and LB, imga and imgb
-_MARK = re.compile(r"(|l|f|im|img|image|frame|exp|exposure|pulse|laser)([ab])|(first)|(second)")
+_EXPOSURES = ("l", "f", "im", "img", "image", "frame", "exp", "exposure", "pulse", "laser")
+_MARK = re.compile(rf"(|{'|'.join(_EXPOSURES)})([ab])|(first)|(second)")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -134,7 +135,11 @@ def _by_letters(names: Sequence[str]) -> tuple[Pairs, bool]:
             tokens = _tokens(pairs[0][0])
             n = len(tokens) - place if origin == "end" else place
             # a lone letter before the number may as well name a series: test_a_0001, test_b_0001
-            sure = len(tokens[n]) > 1 or not any(token.isdigit() for token in tokens[n + 1 :])
+            sure = (
+                len(tokens[n]) > 1
+                or (n > 0 and tokens[n - 1].lower() in _EXPOSURES)
+                or not any(token.isdigit() for token in tokens[n + 1 :])
+            )
     return best, sure
 
 
