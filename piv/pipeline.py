@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +13,10 @@ import torch
 from torch import Tensor
 
 from piv import settings as _settings
+from piv.batch.series import SeriesJob, pair_result, with_workers
 from piv.calibrate import calibrate
 from piv.correlate import coarse_field, coarse_template, multipass
-from piv.errors import InputError, PIVError, SettingsError
+from piv.errors import InputError, SettingsError
 from piv.fingerprint import fingerprint
 from piv.network.refine import refine
 from piv.network.weights import Model, load_model
@@ -117,37 +117,53 @@ def analyse_series(
     calibration: Calibration | None = None,
     settings: Settings | None = None,
     model: str | Path | Model | None = "default",
+    workers: int = 0,
+    client: Any = None,
+    ordered: bool = True,
 ) -> Iterator[PairResult]:
     """Analyse pair after pair; a bad one is reported in its result and does not stop the rest.
 
     Parameters
     ----------
     pairs : sequence of ImagePair
-        Anything with a length and ``[i]``, which may read pair ``i`` when it is asked for.
+        Anything with a length and ``[i]``, which may read pair ``i`` when it is asked for, such
+        as :func:`piv.open_pairs` gives.  With workers it is sent to each of them once.
     calibration, settings, model
         As for :func:`analyse`.
+    workers : int
+        0 computes in this process; else so many processes, each with one thread.  A script that
+        uses them needs its work under ``if __name__ == "__main__":``.
+    client : distributed.Client or str, optional
+        A dask cluster computes (:mod:`piv.distributed`); ``workers`` is not used.
+    ordered : bool
+        Yield in the order of the pairs; else as they are finished, which matters with workers.
 
     Yields
     ------
     PairResult
-        In the order of the pairs.
 
     Raises
     ------
     WeightsError
         If the model is unknown or damaged, before the first pair.
+    PIVError
+        If the workers cannot work.
     """
+    if client is not None:
+        from piv import distributed
+
+        yield from distributed.analyse_series(
+            pairs, client=client, calibration=calibration, settings=settings, model=model,
+            ordered=ordered,
+        )  # fmt: skip
+        return
+    if workers > 0:
+        job = SeriesJob.of(pairs, calibration, settings, model)
+        yield from with_workers(job, len(pairs), workers, ordered=ordered)
+        return
     weights = load_model(model)
     for index in range(len(pairs)):
-        begin = time.perf_counter()
-        analysis, error = None, None
-        try:
-            analysis = analyse(
-                pairs[index], calibration=calibration, settings=settings, model=weights
-            )
-        except PIVError as problem:
-            error = str(problem)
-        yield PairResult(index, analysis, error, time.perf_counter() - begin)
+        yield pair_result(pairs, index, calibration, settings, weights)
 
 
 def template(

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from piv.batch.job import Answer, PairTask
@@ -23,10 +24,16 @@ from piv.errors import PIVError
 
 if TYPE_CHECKING:
     from piv.io.store import PackedPair
+    from piv.settings import Settings
 
 SECONDS, BYTES = 2.0, 64 << 20  # a transaction at the latest
 _GRACE = 3.0  # s for what is being computed when the run is stopped
+_BASE, _COARSE, _DENSE = 400e6, 500.0, 1500.0  # bytes of a worker, and for each pixel of a frame
 _TICK = 0.25  # s; how often a display is renewed and a folder looked at
+
+
+class StoppedEarly(PIVError):
+    """What computes has gone; what was finished is stored, and the same command goes on."""
 
 
 class Executor(Protocol):
@@ -71,7 +78,7 @@ class Feed(Protocol):
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def pair(self, packed: PackedPair) -> None:
+    def pair(self, task: PairTask, packed: PackedPair) -> None:
         """Take note of one pair that is done or has failed."""
 
     def tick(self) -> None:
@@ -141,7 +148,7 @@ class _Held:
         if not self.packed:
             self.since = self.clock()
         self.packed.append(packed)
-        self.bytes += sum(len(data) for parts in packed.chunks.values() for _, data in parts)
+        self.bytes += packed.nbytes
 
     @property
     def due(self) -> bool:
@@ -195,7 +202,7 @@ def run(
         if isinstance(result, Answer) and result.bug is not None and len(outcome.bugs) < 3:
             outcome.bugs.append(result.bug)
         held.add(packed)
-        watcher.pair(packed)
+        watcher.pair(task, packed)
 
     try:
         while stop.signal is None:
@@ -230,8 +237,40 @@ def _packed(task: PairTask, result: Answer | Lost, feed: Feed) -> PackedPair:
     return packed_failure(task.position, result.reason, seconds=float("nan"), name=feed.name(task))
 
 
-def default_workers() -> int:
-    """One for every processor core that this process may use."""
+def default_workers(shape: tuple[int, int], settings: Settings, model: str) -> int:
+    """One for every processor core that this process may use, if the memory suffices.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the frames, px.
+    settings : Settings
+    model : str
+        ``none`` for the coarse stage alone.
+    """
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    free = _free_memory()
+    if free is None:
+        return cores
+    return max(1, min(cores, int(free / memory_of_worker(shape, settings, model))))
+
+
+def memory_of_worker(shape: tuple[int, int], settings: Settings, model: str) -> float:
+    """Bytes that a worker needs at most, about (measured, docs/batch.md)."""
+    pixels = shape[0] * shape[1]
+    need = _BASE + _COARSE * pixels
+    if model.lower() != "none":
+        need += min(settings.refine.memory * 2**30, _DENSE * pixels)
+    return need
+
+
+def _free_memory() -> float | None:
+    """Bytes that programs may still take; None where it cannot be told."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:  # not Linux
+        return None
+    table = dict(line.split(":", 1) for line in lines)
+    return 1024.0 * int(table["MemAvailable"].split()[0]) if "MemAvailable" in table else None

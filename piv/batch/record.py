@@ -125,9 +125,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         old, new = then.get(key), now.get(key)
         if key == "weights":  # one file under two names is the same
             old, new = _sha(old), _sha(new)
-        if key == "background" and isinstance(old, Mapping) and isinstance(new, Mapping):
-            if new.get("sha256") is None:  # of the input's own images: the store's is used
-                old = {**old, "sha256": None}
+        if key == "background" and isinstance(new, Mapping) and new["sha256"] is None:
+            old = {**(old or {}), "sha256": None}  # the input's own images: the store's is used
         found.extend(_compare(key, old, new))
     if bool(then.get("watch")) != bool(now.get("watch")):
         found.insert(0, "one was run with --watch, the other without")
@@ -187,7 +186,7 @@ def changed_pairs(
     if len(positions) > _REHASHED:
         spread = np.linspace(0, len(positions) - 1, _REHASHED).round().astype(int)
         positions = positions[spread]
-    for position in positions:
+    for position in positions.tolist():
         index = int(indices[position])
         try:
             same = fingerprint(source[index]) == hashes[position]
