@@ -25,4 +25,9 @@ PRESETS = {
         "a vector at every pixel, one refinement step",
     ),
     "standard": Preset(Settings(), "default", "a vector at every pixel"),
+    "best": Preset(
+        dataclasses.replace(Settings(), refine=RefineSettings(views=8)),
+        "default",
+        "the mean of eight views of the pair: a tenth less error, four to five times the time",
+    ),
 }

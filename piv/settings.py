@@ -177,6 +177,13 @@ class RefineSettings:
         choices=("bfloat16", "float32"),
         advanced=True,
     )
+    views: int = option(
+        1,
+        "the network looks at the pair so many times, mirrored, on its side and backwards in "
+        "time, and the mean is taken; 2, 4, 8 and 16 are balanced choices",
+        low=1,
+        high=16,
+    )
     memory: float = option(
         2.0,
         "larger pairs are refined in blended tiles that need about this much memory",
@@ -307,6 +314,7 @@ def from_dict(tables: Mapping[str, Any], base: Settings | None = None) -> Settin
         for name in values:
             if name not in names:
                 every = [f"{s}.{item.name}" for s, kind in known.items() for item in fields(kind)]
+                every = [each for each in every if each.endswith(f".{name}")] or every
                 unknown = f"{stage}.{name}"
                 raise SettingsError(f"unknown setting {unknown}{nearest(unknown, every)}")
         changed = dataclasses.replace(getattr(result, stage), **_tuples(values))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from piv.correlate import coarse_at_every_pixel, pair_tensors
 from piv.network.ccfcn import CCFCN, well_lit_contrast
+from piv.network.symmetry import Seen, seen
 from piv.network.weights import Model
 from piv.settings import RefineSettings
 from piv.types import Flag, ImagePair, VectorField
@@ -19,14 +18,6 @@ OVERLAP = 64  # px that neighbouring tiles share on each side of a seam; blended
 NO_MATCH, MATCH = 0.10, 0.20  # local correlation below / above which the network is not / is heard
 FALLBACK_UNCERTAINTY = 0.5  # px; the least that is stated where nothing could be measured
 FAR = 2.0  # px; a correction larger than this disagrees with the coarse field
-
-
-class Refined(NamedTuple):
-    """The network's answer, (1, 2, H, W) but for ``match``, (1, 1, H, W)."""
-
-    displacement: Tensor
-    log_scale: Tensor
-    match: Tensor
 
 
 def refine(
@@ -62,7 +53,9 @@ def refine(
     refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
     heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
     displacement = torch.lerp(start, refined.displacement, heard)
-    uncertainty = model.interval_68 * refined.log_scale.exp()
+    single = (model.interval_68 * refined.log_scale.exp()).square()
+    # a mean of views is better than one by the variance between them; half is left at least
+    uncertainty = torch.maximum(single - refined.variance, single / 4).sqrt()
     floor = FALLBACK_UNCERTAINTY * (1 - heard)
     uncertainty = (uncertainty.square() + floor.square()).sqrt()
     flags = (heard < 0.5).int() * int(Flag.FALLBACK)
@@ -104,29 +97,28 @@ def _tiled(
     start: Tensor,
     fluid: Tensor | None,
     settings: RefineSettings,
-) -> Refined:
+) -> Seen:
     """The network on the whole pair, or on overlapping tiles where that needs too much memory."""
     contrast = well_lit_contrast(first, second, fluid)
 
-    def run(rows: slice, columns: slice) -> Refined:
-        parts = [t[..., rows, columns] for t in (first, second, start)]
+    def run(rows: slice, columns: slice) -> Seen:
+        a, b, begin = (t[..., rows, columns] for t in (first, second, start))
         hidden = None if fluid is None else fluid[..., rows, columns]
         half = settings.precision == "bfloat16"
         with torch.autocast(first.device.type, torch.bfloat16, enabled=half):
-            last = network(*parts, hidden, settings.steps, contrast)[-1]
-        return Refined(last.displacement.float(), last.log_scale.float(), last.match.float())
+            return seen(network, a, b, begin, hidden, settings.steps, contrast, settings.views)
 
     height, width = first.shape[-2:]
     side = tile_side(height, width, settings.memory)
     tiles = [(rows, columns) for rows in _spans(height, side) for columns in _spans(width, side)]
     if len(tiles) == 1:
         return run(slice(0, height), slice(0, width))
-    total = torch.zeros(1, 5, height, width)
+    total = torch.zeros(1, 7, height, width)
     for rows, columns in tiles:
         result = torch.cat(run(rows, columns), dim=1)
         weight = _ramp(rows, height)[:, None] * _ramp(columns, width)
         total[..., rows, columns] += result * weight
-    return Refined(total[:, :2], total[:, 2:4], total[:, 4:])
+    return Seen(total[:, :2], total[:, 2:4], total[:, 4:5], total[:, 5:])
 
 
 def tile_side(height: int, width: int, memory: float) -> int:

