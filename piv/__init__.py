@@ -18,6 +18,7 @@ from piv.settings import Settings
 from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
 
 if TYPE_CHECKING:
+    from piv import uncertainty
     from piv.io.images import read_pair
     from piv.io.sources import open_pairs
     from piv.io.store import open_results, open_store, read_field, write_analysis
@@ -38,6 +39,7 @@ _LATER = {
     "read_pair": "piv.io.images",
     "write_analysis": "piv.io.store",
 }
+_MODULES_LATER = ("uncertainty",)
 
 __all__ = [
     "Analysis",
@@ -63,6 +65,7 @@ __all__ = [
     "open_store",
     "read_field",
     "read_pair",
+    "uncertainty",
     "write_analysis",
 ]
 
@@ -70,6 +73,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
+    if name in _MODULES_LATER:
+        return importlib.import_module(f"piv.{name}")
     raise AttributeError(f"module 'piv' has no attribute {name!r}")
 
 
