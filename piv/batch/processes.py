@@ -317,7 +317,14 @@ def _defer_interrupts() -> None:
 
 
 def _work(pipe: Connection, prepare: bytes) -> None:
-    """Be a worker."""
+    """Be a worker; it ends without the long farewell of an interpreter that has loaded torch."""
+    try:
+        _serve_parent(pipe, prepare)
+    finally:
+        os._exit(0)  # only inputs are open, and what was sent has been sent
+
+
+def _serve_parent(pipe: Connection, prepare: bytes) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent's watch", daemon=True).start()
