@@ -40,13 +40,13 @@ class Paired:
 def suspects(names: Sequence[str]) -> set[str]:
     """Names of images that are probably no frames: background, calibration, mask and the like.
 
-    A word that half of the names or more carry is part of the name of the recording.
+    A word that more than half of the names carry is part of the name of the recording.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for name in names:
         for word in {token.lower() for token in _tokens(name)} & _ODD:
             found[word].add(name)
-    few = [marked for marked in found.values() if 2 * len(marked) < len(names)]
+    few = [marked for marked in found.values() if 2 * len(marked) <= len(names)]
     return set().union(*few)
 
 
