@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.quiver import Quiver
+from matplotlib.quiver import Quiver, QuiverKey
 from numpy.testing import assert_allclose
 
 from piv.calibrate import calibrate
@@ -49,6 +50,16 @@ def _images(drawing: Figure, panel: int) -> list[AxesImage]:
 
 def _arrows(drawing: Figure) -> list[Quiver]:
     return [each for each in drawing.axes[0].collections if isinstance(each, Quiver)]
+
+
+def _numbers(bar: Axes) -> list[Any]:
+    """Boxes of the numbers of a colour bar, from left to right."""
+    low, high = bar.get_xlim()
+    return [
+        label.get_window_extent()
+        for tick, label in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True)
+        if low <= tick <= high
+    ]
 
 
 def _titles(drawing: Figure) -> list[str]:
@@ -133,7 +144,7 @@ def test_nothing_is_cut_off_at_the_edges(pair: ImagePair) -> None:
         (3e-3, 0.5, 1.0),
     ],
 )
-@pytest.mark.parametrize("shape", [(40, 130), (150, 60)])
+@pytest.mark.parametrize("shape", [(40, 130), (360, 36)])
 def test_the_numbers_of_the_colour_bars_do_not_touch(
     shape: tuple[int, int], pixel_size: float | None, dt: float, scale: float
 ) -> None:
@@ -145,16 +156,53 @@ def test_the_numbers_of_the_colour_bars_do_not_touch(
     drawing.canvas.draw()
     for panel in drawing.axes[1:4]:
         bar = panel.child_axes[0]
-        low, high = bar.get_xlim()
-        boxes = [
-            label.get_window_extent()
-            for tick, label in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True)
-            if low <= tick <= high
-        ]
+        boxes = _numbers(bar)
         assert len(boxes) >= 2
         for left, right in pairwise(boxes):
-            assert left.x1 < right.x0
+            assert right.x0 - left.x1 > 0.4 * left.height  # a digit's width
         assert bar.xaxis.get_offset_text().get_text() == ""
+
+
+@pytest.mark.parametrize("top", [0.31, 0.72, 0.95, 14.0, 620.0])
+def test_the_numbers_of_a_vorticity_keep_their_distance(top: float) -> None:
+    field = _field((96, 128))  # the proportions of the samples; its vorticity is -0.1
+    field = field.replace(u=field.u * (top / 0.1), v=field.v * (top / 0.1))
+    drawing = figure(field)
+    drawing.canvas.draw()
+    boxes = _numbers(drawing.axes[2].child_axes[0])
+    gaps = [right.x0 - left.x1 for left, right in pairwise(boxes)]
+    assert len(gaps) >= 1
+    assert min(gaps) > 0.4 * boxes[0].height
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (100, 60), (180, 100), (36, 360), (360, 36)])
+@pytest.mark.parametrize("pixel_size", [None, 21e-6])
+def test_nothing_in_a_header_covers_another_thing(
+    shape: tuple[int, int], pixel_size: float | None, rng: np.random.Generator
+) -> None:
+    flags = np.zeros(shape, np.uint16)
+    flags[:20, :20] = Flag.REPLACED
+    field = _field(shape, flags=flags)
+    if pixel_size is not None:
+        field = calibrate(field, Calibration(pixel_size))
+    frames = rng.integers(0, 255, (2, *shape)).astype(np.uint8)
+    drawing = figure(field, ImagePair(*frames))
+    drawing.canvas.draw()
+    boxes = [axes.get_window_extent() for axes in drawing.axes]
+    for axes in drawing.axes:
+        boxes += [text.get_window_extent() for text in axes.texts]
+        boxes += [key.text.get_window_extent() for key in axes.findobj(QuiverKey)]
+        for bar in axes.child_axes:
+            boxes += [bar.get_window_extent(), *_numbers(bar)]
+    assert len(boxes) > 20
+    for one, other in combinations(boxes, 2):
+        apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+        assert apart, (one, other)
+    width, height = drawing.get_size_inches() * drawing.dpi
+    for box in boxes:
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
 
 
 def test_vorticity_is_symmetric_about_zero(pair: ImagePair) -> None:

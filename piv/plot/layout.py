@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 7.2  # in; two columns of a journal
 _HEIGHT = 9.2  # in; a page
-_BROAD = 2.2  # in; a colour bar fits beside the title of a broader panel
+_BROAD = 2.7  # in; a colour bar fits beside the title of a broader panel
+_TITLE = 1.36  # in; the longest title
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +69,23 @@ class Page:
     panel_width: float
     panel_height: float
     header: float  # above each panel: title and colour bar
+    gap: float  # between columns
+    right: float  # margin
 
-    left, gap, right, bottom, top, row_gap = 0.52, 0.2, 0.14, 0.38, 0.04, 0.1
+    left, bottom, top, row_gap = 0.52, 0.38, 0.04, 0.1
 
     @classmethod
     def of(cls, aspect: float) -> Page:
         """Rows and columns that suit the proportions (height over width) of the image."""
         rows, columns = (4, 1) if aspect < 0.42 else (1, 4) if aspect > 2.2 else (2, 2)
-        width = (_WIDTH - cls.left - cls.right - (columns - 1) * cls.gap) / columns
+        gap, right = 0.2 if columns < 4 else 0.3, 0.14
+        width = (_WIDTH - cls.left - right - (columns - 1) * gap) / columns
         tallest = (_HEIGHT - cls.bottom - rows * 0.4) / rows
         width = min(width, tallest / aspect)
-        return cls(rows, columns, width, width * aspect, 0.34 if width > _BROAD else 0.52)
+        header = 0.34 if width > _BROAD else 0.52
+        if width <= _BROAD:  # numbers and titles reach beyond narrow panels
+            gap, right = max(0.3, _TITLE - width), max(right, _TITLE - width)
+        return cls(rows, columns, width, width * aspect, header, gap, right)
 
     @property
     def broad(self) -> bool:

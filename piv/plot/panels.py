@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STEPS = [1, 2, 2.5, 5, 10]  # of the ticks
-_DIGIT = 0.058  # in; width of a colour bar's digits
+_DIGIT = 0.058  # in; width of a colour bar's digits, and the least distance of its numbers
+_POINT = 0.03  # length of a colour bar's pointed end, parts of the bar
 _ARROW = 0.095  # in; distance of neighbouring arrows
 _MASK = "0.72"
 _MEASURED, _REPLACED = "#ffd23f", "#ff4d6d"
@@ -44,8 +46,11 @@ def draw_vectors(
     speed = np.hypot(u, v)[shown]
     axes.set_title("vectors" if pair is None or not page.broad else "first frame, vectors")
     if (shown & ~measured).any():
-        place = (0.5, page.title()) if page.broad else (0.0, page.bar()[1])
-        axes.text(*place, "red: replaced", color="#d0213f", transform=axes.transAxes, fontsize=6.5)
+        beside = (1.4 if page.broad else 0.65) / page.panel_width  # the title has ended there, in
+        axes.text(
+            beside, page.title(), "red: replaced", color="#d0213f", transform=axes.transAxes,
+            fontsize=6.5,
+        )  # fmt: skip
     if vector_scale is None:
         middle, fast = np.percentile(speed, (50, 95)) if speed.size else (1.0, 1.0)
         # most arrows reach nearly to the next one, and even the fast ones stay apart
@@ -182,25 +187,44 @@ def finish(axes: Axes, scene: Scene, page: Page, number: int) -> None:
 
 
 def _colour_bar(axes: Axes, page: Page, image: Any, extend: str) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator
 
     axes.set_facecolor(_MASK)  # what is masked is transparent in the image
     place = page.bar()
     room = axes.inset_axes(place)
     bar = axes.figure.colorbar(
-        image, cax=room, orientation="horizontal", extend=extend, extendfrac=0.03,
+        image, cax=room, orientation="horizontal", extend=extend, extendfrac=_POINT,
         ticks=MaxNLocator(6, steps=_STEPS, min_n_ticks=4), ticklocation="top",
     )  # fmt: skip
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(length=1.5, width=0.5, pad=1.2, labelsize=6.5)
-    for most in (5, 4, 3, 2):  # until the numbers do not touch
-        low, high = bar.ax.get_xlim()
-        labels = bar.ax.xaxis.get_major_formatter().format_ticks(
-            [tick for tick in bar.get_ticks() if low <= tick <= high]
-        )
-        if sum(len(label) + 1 for label in labels) * _DIGIT <= place[2] * page.panel_width:
-            break
+    length = place[2] * page.panel_width / (1 + 2 * _POINT)
+    for most in (5, 4, 3, 2):
+        if _apart(bar, length):
+            return
         bar.set_ticks(MaxNLocator(most, steps=_STEPS, min_n_ticks=2))
+    while not _apart(bar, length):  # every other one of few: the first stays
+        bar.set_ticks(FixedLocator(_shown(bar)[::2]))
+
+
+def _shown(bar: Any) -> list[float]:
+    """Ticks of a colour bar that lie on it."""
+    low, high = bar.ax.get_xlim()
+    return [float(tick) for tick in bar.get_ticks() if low <= tick <= high]
+
+
+def _apart(bar: Any, length: float) -> bool:
+    """Whether the numbers of a colour bar of this length, in, keep a distance from each other."""
+    low, high = bar.ax.get_xlim()
+    ticks = _shown(bar)
+    labels = bar.ax.xaxis.get_major_formatter().format_ticks(ticks)
+    numbers = [
+        (tick / (high - low) * length, len(label) * _DIGIT / 2)
+        for tick, label in zip(ticks, labels, strict=True)
+    ]
+    return all(
+        b - half_b - (a + half_a) >= _DIGIT for (a, half_a), (b, half_b) in pairwise(numbers)
+    )
 
 
 def _per_second(largest: float) -> tuple[str, float]:
