@@ -248,10 +248,7 @@ def default_workers(shape: tuple[int, int], settings: Settings, model: str) -> i
     model : str
         ``none`` for the coarse stage alone.
     """
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    free = _free_memory()
+    cores, free = _cores(), _free_memory()
     if free is None:
         return cores
     return max(1, min(cores, int(free / memory_of_worker(shape, settings, model))))
@@ -264,6 +261,13 @@ def memory_of_worker(shape: tuple[int, int], settings: Settings, model: str) -> 
     if model.lower() != "none":
         need += min(settings.refine.memory * 2**30, _DENSE * pixels)
     return need
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _free_memory() -> float | None:
