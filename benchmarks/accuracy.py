@@ -2,6 +2,7 @@
 
 python accuracy.py                        # split test, results/accuracy.md
 python accuracy.py --split validation --pairs 4 --class turbulence vortex
+python accuracy.py --split validation --source synth:robustness --floors --pivtools
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from peers import DIS, OpenPIV, Ours
+from peers import DIS, OpenPIV, Ours, PIVTools
 from scoring import measure, write
 from tuning import BEST, FINE, FIVE, SEVEN
 
@@ -35,6 +36,10 @@ def main() -> None:
     parser.add_argument("--source", nargs="+", default=["synth:evaluation"])
     parser.add_argument("--class", dest="kinds", nargs="*", default=[], help="default: all")
     parser.add_argument("--model", default="default", help="name or file of the weights, or none")
+    parser.add_argument("--floors", action="store_true", help="also what the images allow at best")
+    parser.add_argument(
+        "--pivtools", action="store_true", help="also PIVTOOLs, which is installed by hand"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--name", default="accuracy", help="of the files that are written")
@@ -43,10 +48,17 @@ def main() -> None:
 
     model = piv.load_model(arguments.model)
     methods = [Ours("coarse"), *PEERS]
+    if arguments.pivtools:
+        methods.append(PIVTools("PIVTOOLs"))
     if model is not None:
         methods.insert(1, Ours("dense", model))
     rows = measure(
-        methods, arguments.source, arguments.split, arguments.pairs, set(arguments.kinds)
+        methods,
+        arguments.source,
+        arguments.split,
+        arguments.pairs,
+        set(arguments.kinds),
+        floors=arguments.floors,
     )
     write(arguments.output, arguments.name, "Accuracy", rows, methods, arguments.split)
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import tempfile
 import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -213,6 +216,82 @@ class DIS:
             frames.append(np.clip(np.round(levels), 0, 255).astype(np.uint8))
         u, v = np.moveaxis(flow.calc(frames[0], frames[1], None), -1, 0)
         return Estimate(u, v, place="first frame")
+
+
+@dataclass(frozen=True)
+class PIVTools:
+    """PIVTOOLs' predictor-corrector in memory; a version withdrawn from the index (README.md)."""
+
+    name: str
+    windows: tuple[int, ...] = (64, 32, 16, 16)
+    overlap: int = 50  # per cent
+    weight: str = "gaussian"
+    peak: str = "gauss3"
+
+    @property
+    def about(self) -> str:
+        """Version and settings, for the table."""
+        sizes = "/".join(str(w) for w in self.windows)
+        return (
+            f"PIVTOOLs {version('pivtools')} (withdrawn from the index), windows {sizes}, "
+            f"overlap {self.overlap} %, {self.weight} weight, peak {self.peak}"
+        )
+
+    def __call__(self, pair: ImagePair) -> Estimate:
+        """Analyse one pair."""
+        from pivtools_cli.piv.piv_backend.cpu_instantaneous import InstantaneousCorrelatorCPU
+
+        correlator = InstantaneousCorrelatorCPU(config := self._config(pair.shape))
+        masks = None
+        if pair.mask is not None:
+            masks = [
+                _at(pair.mask, *np.meshgrid(y, x, indexing="ij"))
+                for y, x in zip(correlator.win_ctrs_y, correlator.win_ctrs_x, strict=True)
+            ]
+        frames = [frame.astype(np.float32) for frame in (pair.first, pair.second)]
+        if pair.mask is not None:
+            frames = [_without(frame, pair.mask) for frame in frames]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            last = correlator.correlate_batch(np.stack(frames)[None], config, masks).passes[-1]
+        u, v = (
+            np.where(last.b_mask, np.nan, c).astype(np.float64) for c in (last.ux_mat, last.uy_mat)
+        )
+        y, x = (np.asarray(c, np.float64) for c in (last.win_ctrs_y, last.win_ctrs_x))
+        return on_every_pixel(u, v, y, x, pair.shape)
+
+    def _config(self, shape: tuple[int, int]) -> Any:
+        """Its configuration comes from a file, and the rest of it stays as it is by default."""
+        from pivtools_core.config import Config
+
+        fill = {"method": "biharmonic", "parameters": {"ksize": 3}}
+        values = {
+            "images": {"shape": list(shape), "dtype": "float32"},
+            "logging": {"level": "ERROR", "console": False},
+            "processing": {"backend": "cpu", "omp_threads": torch.get_num_threads()},
+            "outlier_detection": {
+                "enabled": True,
+                "methods": [
+                    {"type": "peak_mag", "threshold": 0.25},
+                    {"type": "median_2d", "epsilon": 0.2, "threshold": 2},
+                ],
+            },
+            "infilling": {"mid_pass": fill, "final_pass": {"enabled": True, **fill}},
+            "instantaneous_piv": {
+                "window_size": [[w, w] for w in self.windows],
+                "overlap": [self.overlap] * len(self.windows),
+                "runs": [len(self.windows)],
+                "window_type": self.weight,
+                "num_peaks": 1,
+                "peak_finder": self.peak,
+                "secondary_peak": False,
+            },
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            values["logging"]["file"] = str(Path(folder) / "pivtools.log")
+            path = Path(folder) / "config.yaml"
+            path.write_text(json.dumps(values), encoding="utf-8")
+            return Config(str(path))
 
 
 def truth_at(place: str, u: Float, v: Float) -> tuple[Float, Float]:

@@ -219,6 +219,96 @@ def wavelength_response(
     return product / power if power > 1e-12 * counts.sum() else float("nan")
 
 
+def step_response(
+    u: Float,
+    v: Float,
+    origin: tuple[float, float],
+    angle: float,
+    levels: tuple[float, float],
+    *,
+    where: Bool | None = None,
+    border: int = 0,
+    reach: int = 32,
+) -> tuple[Float, Float]:
+    r"""Mean profile across a step of the displacement, 0 on its lower and 1 on its upper side.
+
+    Parameters
+    ----------
+    u, v : array, shape (H, W)
+        Measured displacement, px.
+    origin : (float, float)
+        A point (y, x) of the step's line, px.
+    angle : float
+        Direction of the line and of the displacement that jumps, rad:
+        :math:`n = (y - y_0) \cos - (x - x_0) \sin` is counted across.
+    levels : (float, float)
+        True displacement along the line where n < 0 and where n > 0, px.
+    where : bool array, shape (H, W), optional
+        Pixels that count.
+    border : int
+        Width of the frame that is left out, px.
+    reach : int
+        How far from the line the profile goes, px.
+
+    Returns
+    -------
+    distance, response : float arrays, shape (2 reach,)
+        Centres of bins of 1 px across the line, and the mean response in them; NaN in a bin
+        without a pixel.
+
+    Raises
+    ------
+    InputError
+        If no pixel is left.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    y, x = np.indices(np.shape(u))
+    across = c * (y - origin[0]) - s * (x - origin[1])
+    along = c * np.asarray(u, np.float64) + s * np.asarray(v, np.float64)
+    counts = counting(along, where=where, border=border) & (np.abs(across) < reach)
+    place = np.floor(across[counts]).astype(int) + reach
+    number = np.bincount(place, minlength=2 * reach)
+    total = np.bincount(place, weights=along[counts], minlength=2 * reach)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        response = (total / number - levels[0]) / (levels[1] - levels[0])
+    return np.arange(2 * reach) - reach + 0.5, response
+
+
+def overshoot(response: Float) -> float:
+    """Ringing of a step: by how much its profile leaves the range 0 to 1, as a share of the jump.
+
+    Parameters
+    ----------
+    response : array
+        As :func:`step_response` gives it.
+    """
+    return max(0.0, float(np.nanmax(response)) - 1, -float(np.nanmin(response)))
+
+
+def rise(distance: Float, response: Float) -> float:
+    """Width over which a step's profile goes from 10 to 90 %, px; NaN if it does not.
+
+    Parameters
+    ----------
+    distance, response : array, shape (N,)
+        As :func:`step_response` gives them.
+    """
+    known = np.isfinite(response)
+    distance, response = distance[known], response[known]
+    above, below = response >= 0.9, response <= 0.1
+    if not above.any() or not below.any():
+        return float("nan")
+    end = int(np.argmax(above))
+    start = len(below) - 1 - int(np.argmax(below[::-1]))
+    if not 0 <= start < end:
+        return float("nan")
+    crossings = [
+        np.interp(share, response[k - 1 : k + 1], distance[k - 1 : k + 1])
+        for share, k in ((0.1, start + 1), (0.9, end))
+    ]
+    return float(crossings[1] - crossings[0])
+
+
 def score(
     u: Float,
     v: Float,
@@ -227,6 +317,7 @@ def score(
     *,
     uncertainty_u: Float | None = None,
     uncertainty_v: Float | None = None,
+    wider: float | None = None,
     where: Bool | None = None,
     border: int = BORDER,
 ) -> Mapping[str, float]:
@@ -238,6 +329,8 @@ def score(
         Measured and true displacement, px.
     uncertainty_u, uncertainty_v : array, shape (..., H, W), optional
         Half-widths of the 68.3 % intervals, px.
+    wider : float, optional
+        How many times wider the 95 % intervals are.
     where : bool array, shape (..., H, W), optional
         Pixels that count.
     border : int
@@ -248,7 +341,7 @@ def score(
     figures : dict
         ``mean_endpoint_error``, ``vector_rms``, ``bias_u``, ``bias_v``, ``rms_u``, ``rms_v``,
         ``outlier_share``, ``peak_locking`` (larger of the components'); with uncertainties also
-        ``coverage`` and ``rank_correlation``; ``pixels``.
+        ``coverage`` (and ``coverage_95``) and ``rank_correlation``; ``pixels``.
 
     Raises
     ------
@@ -275,6 +368,8 @@ def score(
     if uncertainty_u is not None and uncertainty_v is not None:
         stated = np.asarray(uncertainty_u)[counts], np.asarray(uncertainty_v)[counts]
         figures["coverage"] = coverage(e, *stated)
+        if wider is not None:
+            figures["coverage_95"] = coverage(e, *(wider * part for part in stated))
         figures["rank_correlation"] = rank_correlation(np.concatenate(stated), e.components)
     figures["pixels"] = float(e.u.size)
     return figures

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from piv.train.evaluation import series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,11 +16,19 @@ if TYPE_CHECKING:
 
     from piv.train.evaluation import Evaluation, Sweep
 
-_COLOURS = {"coarse": "tab:gray", "least squares": "tab:orange", "dense": "tab:blue"}
+_COLOURS = {
+    "coarse": "tab:gray",
+    "least squares": "tab:orange",
+    "dense": "tab:blue",
+    "floor: particles": "tab:green",
+    "floor: window": "tab:olive",
+    "floor: Cramer-Rao": "tab:brown",
+}
+_DASHES = ("o-", "s--", "^:", "v-.")
 
 
 def evaluation_figure(result: Evaluation) -> bytes:
-    """Up to four panels, as a PNG image.
+    """Up to five panels, as a PNG image.
 
     Parameters
     ----------
@@ -29,10 +40,14 @@ def evaluation_figure(result: Evaluation) -> bytes:
     panels = [_errors]
     panels += [_bias] if result.bias else []
     panels += [_response] if result.response else []
+    panels += [_steps] if result.steps else []
     panels += [_reliability] if result.reliability else []
-    figure = Figure(figsize=(6.4 * min(2, len(panels)), 4.2 * -(-len(panels) // 2)), dpi=150)
+    rows, columns = -(-len(panels) // 2), min(2, len(panels))
+    bars = len({(row.kind, row.method) for row in result.rows})
+    heights = [max(4.2, 0.09 * bars)] + [4.2] * (rows - 1)  # inches
+    figure = Figure(figsize=(6.4 * columns, sum(heights)), dpi=150)
     figure.set_layout_engine("constrained")
-    axes = figure.subplots(-(-len(panels) // 2), min(2, len(panels)), squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel()
     for panel, ax in zip(panels, axes, strict=False):
         panel(ax, result)
         ax.grid(visible=True, color="0.92")
@@ -51,10 +66,8 @@ def _errors(ax: Axes, result: Evaluation) -> None:
     for n, method in enumerate(methods):
         found = {row.kind: row.figures["vector_rms"] for row in result.rows if row.method == method}
         places = np.arange(len(kinds)) + (n - (len(methods) - 1) / 2) * height
-        ax.barh(
-            places, [found[kind] for kind in kinds], height, label=method,
-            color=_COLOURS.get(method),
-        )  # fmt: skip
+        lengths = [found.get(kind, np.nan) for kind in kinds]
+        ax.barh(places, lengths, height, label=method, color=_COLOURS.get(method))
     ax.set_yticks(range(len(kinds)), kinds)
     ax.invert_yaxis()
     ax.set(xlabel="vector rms of the error (px)", xscale="log")
@@ -72,13 +85,32 @@ def _bias(ax: Axes, result: Evaluation) -> None:
 
 
 def _response(ax: Axes, result: Evaluation) -> None:
-    for method, points in _by_method(result.response):
-        lengths = sorted({p.varied for p in points})
-        gains = [np.mean([p.result for p in points if p.varied == length]) for length in lengths]
-        ax.plot(lengths, gains, "o-", markersize=4, label=method, color=_COLOURS.get(method))
+    names = list(dict.fromkeys(series(p.kind) for p in result.response))
+    for method, all_points in _by_method(result.response):
+        for name, dash in zip(names, cycle(_DASHES), strict=False):
+            points = [p for p in all_points if series(p.kind) == name]
+            lengths = sorted({p.varied for p in points})
+            gains = [np.mean([p.result for p in points if p.varied == n]) for n in lengths]
+            label = method if len(names) == 1 else f"{name}, {method}"
+            ax.plot(lengths, gains, dash, markersize=4, label=label, color=_COLOURS.get(method))
     ax.axhline(1.0, color="0.5", linewidth=0.8)
     ax.set(xlabel="wavelength (px)", ylabel="gain", xscale="log")
     _plain(ax.xaxis)
+    _legend(ax)
+
+
+def _steps(ax: Axes, result: Evaluation) -> None:
+    kinds = list(dict.fromkeys(step.kind for step in result.steps))
+    for step in result.steps:
+        dash = _DASHES[kinds.index(step.kind) % len(_DASHES)]
+        label = f"{step.kind}, {step.method}"
+        ax.plot(
+            step.distance, step.response, dash, markersize=3, label=label,
+            color=_COLOURS.get(step.method),
+        )  # fmt: skip
+    for level in (0.0, 1.0):
+        ax.axhline(level, color="0.5", linewidth=0.8)
+    ax.set(xlabel="distance across the step (px)", ylabel="response", xlim=(-24, 24))
     _legend(ax)
 
 
