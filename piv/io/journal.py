@@ -48,6 +48,10 @@ _PATIENCE = 2.0  # s; so long another reader may be busy with recovering the sto
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 
 
+class StoreBusyError(InputError):
+    """A store that another process is writing."""
+
+
 class _Redo(NamedTuple):
     """What a complete journal says."""
 
@@ -76,14 +80,16 @@ def acquire(path: Path, timeout: float = _PATIENCE) -> filelock.BaseFileLock:
 
     Raises
     ------
+    StoreBusyError
+        If another process writes to the store.
     InputError
-        If another process writes to the store, or the folder cannot be written.
+        If the folder cannot be written.
     """
     lock = filelock.FileLock(lock_path(path))
     try:
         lock.acquire(timeout=timeout)
     except filelock.Timeout:
-        raise InputError(
+        raise StoreBusyError(
             f"another process is writing {path}: wait until it has ended, or stop it"
         ) from None
     except OSError as error:
@@ -116,8 +122,10 @@ def is_written(path: Path) -> bool:
     try:
         with locked(path, timeout=0):
             return False
-    except InputError:
+    except StoreBusyError:
         return True
+    except InputError:  # nobody can write there
+        return False
 
 
 class Journalled(Patient):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError, PIVError, StorageError
-from piv.io.journal import journal_path, lock_path, locked, recover
+from piv.io.journal import StoreBusyError, journal_path, lock_path, locked, recover
 from piv.io.labelled import VECTORS
 from piv.io.results.layout import DONE, FAILED, FORMAT, PENDING
 from piv.types import SCHEMA_VERSION, VectorField
@@ -267,9 +267,8 @@ def settle(path: Path) -> None:
             with locked(path, timeout=_PAUSE):
                 recover(path)
                 return
-        except InputError:
-            if journal_path(path).exists() and not lock_path(path).exists():
-                raise  # the folder cannot be written, or the journal is not of this file
+        except StoreBusyError:
+            continue
         except OSError as error:
             raise StorageError(
                 f"{path} was interrupted in a commit, which cannot be finished: "
