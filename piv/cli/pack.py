@@ -94,7 +94,7 @@ def _opened(args: argparse.Namespace) -> PairSource:
             doubtful=args.yes,
         )
     except DoubtfulPairing as doubt:
-        raise InputError(f"{doubt} (--pairing); --yes takes {doubt.guess}") from None
+        raise InputError(f"{doubt}; give --pairing, or --yes for {doubt.guess}") from None
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_a_doubtful_pairing_waits_for_a_word(tmp_path: Path, frames: Any, capfd:
     assert err.startswith("piv: error: ")
     assert err.count("\n") == 1
     assert "holds 6 frames in one sequence" in err
-    assert "(--pairing); --yes takes 1-2,3-4" in err
+    assert "; give --pairing, or --yes for 1-2,3-4" in err
     assert not out.exists()
     assert _pack(source, out, "--yes") == 0
     assert_array_equal(h5py.File(out)["frames/b"], frames[1::2])

@@ -57,6 +57,8 @@ def _same(source: PairSource, frames: Any, places: list[tuple[int, int]]) -> Non
     assert len(source) == len(source.names) == len(places)
     for pair, (first, second) in zip(source, places, strict=True):
         assert pair.first.dtype == frames.dtype
+        assert pair.first.flags.writeable  # or torch warns
+        assert pair.second.flags.writeable
         assert_array_equal(pair.first, frames[first])
         assert_array_equal(pair.second, frames[second])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from piv.errors import InputError
 from piv.io.sources.base import DoubtfulPairing
@@ -120,3 +122,17 @@ def test_the_pairings_of_a_sequence() -> None:
     assert sequence_pairs(range(4), "1-2,2-3") == [(0, 1), (1, 2), (2, 3)]
     assert sequence_pairs(range(5), "jump:3") == [(0, 3), (1, 4)]
     assert sequence_pairs([0, 1, 3, 4], "1-2,2-3") == [(0, 1), (2, 3)]
+
+
+@given(st.sets(st.integers(0, 30), min_size=2), st.integers(1, 4))
+def test_pairs_of_a_sequence_keep_their_distance(ranks: set[int], step: int) -> None:
+    ordered = sorted(ranks)
+    pairs = sequence_pairs(ordered, f"jump:{step}")
+    assert {(ordered[a], ordered[b]) for a, b in pairs} == {
+        (n, n + step) for n in ranks if n + step in ranks
+    }
+    double = sequence_pairs(ordered, "1-2,3-4")
+    used = [place for pair in double for place in pair]
+    assert len(used) == len(set(used))  # each frame once
+    assert all(ordered[b] - ordered[a] == 1 for a, b in double)
+    assert all((ordered[a] - ordered[0]) % 2 == 0 for a, _ in double)

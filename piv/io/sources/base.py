@@ -167,7 +167,7 @@ class PairSource(ABC, Sequence[ImagePair]):
 
     def identity(self) -> dict[str, Any]:
         """What tells this source from another: plain JSON, without paths and grey levels."""
-        names = "\n".join(self.names).encode("utf-8", "surrogateescape")
+        names = "\n".join(self.names).encode()
         return {
             "kind": self.kind,
             "count": len(self),
@@ -184,7 +184,7 @@ class PairSource(ABC, Sequence[ImagePair]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> ImagePair:  # type: ignore[override]  # no slices
         place = self._place(index)
         name = self._title + self.names[place]
         try:
@@ -203,7 +203,7 @@ class PairSource(ABC, Sequence[ImagePair]):
             mask = None
         return ImagePair(first, second, self.dt, mask, name)
 
-    def _place(self, index: Any) -> int:
+    def _place(self, index: int) -> int:
         """The index counted from the first pair."""
         place = operator.index(index)
         if not -len(self) <= place < len(self):

@@ -53,7 +53,7 @@ class FileSource(PairSource):
             raise InputError(f"{spec.path}: not one of the images can be read")
         super().__init__(
             spec,
-            names=[", ".join(names) for names in spec.files],
+            names=[_printable(", ".join(names)) for names in spec.files],
             shape=header.shape,
             dtype=header.dtype,
             notes=notes,
@@ -151,7 +151,10 @@ def _of_one_size(
 
 
 def _paired(spec: SourceSpec, images: list[str], notes: list[str]) -> SourceSpec:
-    found: Paired = pair_files(images, spec.pairing, str(spec.path), doubtful=spec.doubtful)
+    try:
+        found: Paired = pair_files(images, spec.pairing, str(spec.path), doubtful=spec.doubtful)
+    except DoubtfulPairing as doubt:
+        raise DoubtfulPairing("; ".join([str(doubt), *notes]), doubt.guess) from None
     notes.append(
         f"{len(found.pairs)} pair(s), paired {found.pairing}: {', '.join(found.pairs[0])}"
         f"{' ...' if len(found.pairs) > 1 else ''}"
@@ -218,7 +221,12 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
+def _printable(name: str) -> str:
+    """A name with marks instead of bytes that are no UTF-8, which no text in HDF5 can hold."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _some(names: Sequence[str]) -> str:
     """A few of the names, and how many there are."""
-    shown = ", ".join(names[:3])
+    shown = _printable(", ".join(names[:3]))
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

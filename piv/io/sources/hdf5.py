@@ -163,6 +163,8 @@ class HDF5Source(PairSource):
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             if not self.file:
                 raise InputError(f"{self.path.name} is closed") from None
+            if type(error) is ValueError:  # h5py's word for a closed file, else a bug
+                raise
             raise InputError(f"cannot be read from {self.path.name}: {_reason(error)}") from error
 
     def _found_mask(self, pairs: int, shape: tuple[int, ...]) -> Any:

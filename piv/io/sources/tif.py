@@ -102,7 +102,8 @@ class TifSource(PairSource):
         if end > self._file.filehandle.size:
             raise InputError(f"{self._path} is truncated: it ends before page {place + 1}")
         self._file.filehandle.seek(end - size)
-        return np.frombuffer(self._file.filehandle.read(size), dtype).reshape(height, width)
+        data = bytearray(self._file.filehandle.read(size))  # which can be written, as torch wants
+        return np.frombuffer(data, dtype).reshape(height, width)
 
     def close(self) -> None:
         """Close the file."""
