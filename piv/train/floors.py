@@ -31,7 +31,7 @@ from scipy.ndimage import uniform_filter
 from piv.errors import InputError
 from piv.metrics import BORDER, counting
 from piv.preprocess import in_single_precision
-from piv.spline import coefficients, deform_pair
+from piv.spline import coefficients, deform_pair, seen_in_both
 from piv.train.source import Hidden
 from piv.types import Bool, Float, TruePair
 
@@ -94,8 +94,8 @@ def squares(true: TruePair, where: Bool, hidden: Hidden | None = None) -> Square
     hidden : Hidden, optional
     """
     counts = counting(true.u, where=where, border=BORDER)
-    fluid = np.ones(true.u.shape) if true.pair.mask is None else 1.0 * ~true.pair.mask
-    residuals = window_residuals(true, fluid)
+    fluid = 1.0 * _fluid(true)
+    residuals = window_residuals(true)
     windows, bounds = [], []
     for width, residual in zip(WIDTHS, residuals, strict=True):
         offset = _mean(np.stack([true.u, true.v]), fluid, width) - np.stack([true.u, true.v])
@@ -109,22 +109,28 @@ def squares(true: TruePair, where: Bool, hidden: Hidden | None = None) -> Square
     return Squares(particles, windows, bounds, int(counts.sum()))
 
 
-def window_residuals(true: TruePair, fluid: Float) -> list[Float]:
+def window_residuals(true: TruePair) -> list[Float]:
     """Displacement that windows still find once the truth has moved both frames, each (2, H, W).
 
     Normalised correlation at the shifts -1, 0 and 1 px and a Gaussian through its three values,
     for every width of ``WIDTHS``; beyond one pixel there is no answer and the limit is taken.
+    Only places that both frames show as fluid are in a window.
     """
-    pair = in_single_precision(true.pair)
-    scale = max(float(pair.first.std()), 1e-30)  # grey levels of order 1, whatever the camera
-    frames = [
-        torch.from_numpy((f / scale).astype(np.float32))[None, None]
-        for f in (pair.first, pair.second)
-    ]
-    first, second = (coefficients(frame, 5) for frame in frames)
+    pair, fluid = in_single_precision(true.pair), _fluid(true)
+    grey = [np.where(fluid, f, np.median(f[fluid])) for f in (pair.first, pair.second)]
+    scale = max(float(grey[0].std()), 1e-30)  # grey levels of order 1, whatever the camera
+    first, second = (
+        coefficients(torch.from_numpy((f / scale).astype(np.float32))[None, None], 5) for f in grey
+    )
     truth = torch.from_numpy(np.stack([true.u, true.v]).astype(np.float32))[None]
+    seen = seen_in_both(torch.from_numpy(fluid)[None], truth)[0].double().numpy()
     a, b = (f[0, 0].double().numpy() for f in deform_pair(first, second, truth, 5))
-    return [_residual(a, b, fluid, width) for width in WIDTHS]
+    a, b = (np.where(seen > 0, f, f[seen > 0].mean()) for f in (a, b))
+    return [_residual(a, b, seen, width) for width in WIDTHS]
+
+
+def _fluid(true: TruePair) -> Bool:
+    return np.ones(true.u.shape, dtype=bool) if true.pair.mask is None else ~true.pair.mask
 
 
 def _residual(a: Float, b: Float, fluid: Float, width: int) -> Float:
