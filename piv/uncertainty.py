@@ -60,8 +60,8 @@ def correlation_statistics(
               \; \frac{n}{n - \sum_l k_l} .
 
     but at least a fifth of what the lag 0 alone gives, for in a small window the estimate of the
-    covariances may exceed it.  The last factor is there because a measured displacement has already made the sum of the
-    contributions small.  Through the three-point Gaussian fit,
+    covariances may exceed it.  The last factor is there because a measured displacement has
+    already made the sum of the contributions small.  Through the three-point Gaussian fit,
 
     .. math:: u = \frac{\ln C(-e) - \ln C(+e)}{2 [\ln C(-e) - 2 \ln C_0 + \ln C(+e)]}, \qquad
               \sigma_u = \frac{s}{4\, C_\pm \ln (C_0 / C_\pm)} ,
