@@ -412,7 +412,8 @@ def test_a_folder_without_images_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
         open_pairs(folder)
     tifffile.imwrite(folder / "one_a.tif", np.zeros(SHAPE, np.uint8))
-    with pytest.raises(InputError, match="holds one frame"):
+    tifffile.imwrite(folder / "mask.tif", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(InputError, match=r"holds one frame, one_a.tif: .*left out: mask.tif"):
         open_pairs(folder)
 
 

@@ -34,6 +34,8 @@ def _pairs(names: str, pairing: str | None = None, *, doubtful: bool = False) ->
          ["SQG_00001_img1.tif SQG_00001_img2.tif", "SQG_00002_img1.tif SQG_00002_img2.tif"]),
         ("p_0.tif p_1.tif q_0.tif q_1.tif", ["p_0.tif p_1.tif", "q_0.tif q_1.tif"]),
         ("b.tif a.tif", ["a.tif b.tif"]),
+        ("Strömung²_1.tif Strömung²_2.tif", ["Strömung²_1.tif Strömung²_2.tif"]),
+        ("渦1_a.tif 渦1_b.tif 渦2_a.tif 渦2_b.tif", ["渦1_a.tif 渦1_b.tif", "渦2_a.tif 渦2_b.tif"]),
         ("wave_10.tif wave_9.tif", ["wave_9.tif wave_10.tif"]),
     ],
 )  # fmt: skip
@@ -106,6 +108,10 @@ def test_names_without_marks_cannot_be_paired_by_marks() -> None:
 def test_images_that_are_no_frames_are_suspected() -> None:
     odd = {"bg_a.tif", "r_mask.tif", "calibTarget.png", "mean.tif", "scale2.tif"}
     assert suspects(["r_a.tif", "r_b.tif", *sorted(odd)]) == odd
+    assert suspects(["flat_plate_a.tif", "grid_turbulence_b.tif", "jet_a.tif"]) == set()
+    assert suspects(["r1_a.tif", "r1_b.tif", "grid_a.tif", "grid_b.tif"]) == {
+        "grid_a.tif", "grid_b.tif"
+    }  # fmt: skip
     # a word of the recording's own name says nothing
     assert suspects(["grid_turbulence_1.tif", "grid_turbulence_2.tif"]) == set()
     assert suspects(["imaged_a.tif", "meander_b.tif", "calibre.tif", "darkness.tif"]) == set()

@@ -155,6 +155,8 @@ def _paired(spec: SourceSpec, images: list[str], notes: list[str]) -> SourceSpec
         found: Paired = pair_files(images, spec.pairing, str(spec.path), doubtful=spec.doubtful)
     except DoubtfulPairing as doubt:
         raise DoubtfulPairing("; ".join([str(doubt), *notes]), doubt.guess) from None
+    except InputError as error:
+        raise InputError("; ".join([str(error), *notes])) from None
     notes.append(
         f"{len(found.pairs)} pair(s), paired {found.pairing}: {', '.join(found.pairs[0])}"
         f"{' ...' if len(found.pairs) > 1 else ''}"

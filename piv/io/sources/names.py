@@ -15,10 +15,12 @@ from piv.io.sources.base import DoubtfulPairing
 from piv.io.sources.pairing import DOUBLE, MARKS, SERIES, sequence_pairs
 
 _ODD = {
-    *("background", "backgrounds", "bg", "bgr", "bkg", "bkgd", "dark", "darkfield", "flat"),
-    *("flatfield", "mask", "masks", "mean", "avg", "average", "min", "minimum", "calib"),
-    *("calibration", "cal", "target", "grid", "checkerboard", "ruler", "scale"),
+    *("background", "backgrounds", "bg", "bgr", "bkg", "bkgd", "dark", "darkfield", "flatfield"),
+    *("mask", "masks", "mean", "avg", "average", "calib", "calibration", "checkerboard"),
 }
+# also words of flows (flat plate, grid turbulence): odd only where nothing else is said
+_ODD_ALONE = {"flat", "grid", "target", "scale", "ruler", "cal", "min", "minimum", "dots"}
+_NOTHING = {"a", "b", "image", "img", "frame", "field", "cam", "camera"}
 _CAMERAS = {"cam", "camera", "c", "view", "ch", "channel"}
 _TOKEN = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z\d]+|[A-Z]")
 # a lone letter, or one after a word for an exposure: a and b, LA and LB, imga and imgb
@@ -44,7 +46,11 @@ def suspects(names: Sequence[str]) -> set[str]:
     """
     found: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        for word in {token.lower() for token in _tokens(name)} & _ODD:
+        words = {token.lower() for token in _tokens(name) if token.isalpha()}
+        odd = words & _ODD
+        if words <= _ODD | _ODD_ALONE | _NOTHING:
+            odd |= words & _ODD_ALONE
+        for word in odd:
             found[word].add(name)
     few = [marked for marked in found.values() if 2 * len(marked) <= len(names)]
     return set().union(*few)
@@ -138,7 +144,7 @@ def _by_letters(names: Sequence[str]) -> tuple[Pairs, bool]:
             sure = (
                 len(tokens[n]) > 1
                 or (n > 0 and tokens[n - 1].lower() in _EXPOSURES)
-                or not any(token.isdigit() for token in tokens[n + 1 :])
+                or not any(token.isdecimal() for token in tokens[n + 1 :])
             )
     return best, sure
 
@@ -217,7 +223,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _last_number(tokens: Sequence[str]) -> int | None:
-    return next((n for n in reversed(range(len(tokens))) if tokens[n].isdigit()), None)
+    return next((n for n in reversed(range(len(tokens))) if tokens[n].isdecimal()), None)
 
 
 def _natural(name: str) -> tuple[object, ...]:
