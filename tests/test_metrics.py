@@ -126,3 +126,59 @@ def test_score_gathers_all_figures(rng):
     assert figures["vector_rms"] == metrics.vector_rms(e)
     assert figures["coverage"] == pytest.approx(0.683, abs=0.02)
     assert "coverage" not in metrics.score(u, v, true_u, true_v)
+
+
+def ideal_step(angle=0.1, levels=(-0.7, 1.3), shape=(80, 120)):
+    """Origin, distance to the line and the two components of a jump along the line."""
+    origin = (shape[0] / 2, shape[1] / 2)
+    y, x = np.indices(shape)
+    across = np.cos(angle) * (y - origin[0]) - np.sin(angle) * (x - origin[1])
+    along = np.where(across > 0, levels[1], levels[0])
+    return origin, across, along
+
+
+@pytest.mark.parametrize("angle", [0.1, 1.4, -2.0])
+def test_a_sharp_step_is_followed_from_0_to_1_without_overshoot(angle):
+    levels = (-0.7, 1.3)
+    origin, _, along = ideal_step(angle, levels)
+    # what flows across the line does not matter
+    u, v = np.cos(angle) * along - 3 * np.sin(angle), np.sin(angle) * along + 3 * np.cos(angle)
+    distance, response = metrics.step_response(u, v, origin, angle, levels, reach=20)
+    assert_allclose(response[distance < -1], 0, atol=1e-12)
+    assert_allclose(response[distance > 1], 1, atol=1e-12)
+    assert metrics.overshoot(response) < 1e-12
+    assert metrics.rise(distance, response) == pytest.approx(0.8, abs=0.05)  # bins of 1 px
+
+
+def test_a_smooth_step_has_its_width_and_a_ringing_one_its_overshoot():
+    origin, across, _ = ideal_step(0.1)
+    smooth = np.tanh(across / 4)
+    still = 0 * smooth
+    distance, response = metrics.step_response(
+        np.cos(0.1) * smooth, np.sin(0.1) * smooth, origin, 0.1, (-1, 1), reach=20
+    )
+    # tanh goes from -0.8 to 0.8 within 2 * 1.0986 lengths
+    assert metrics.rise(distance, response) == pytest.approx(2 * 1.0986 * 4, rel=0.03)
+    assert metrics.overshoot(response) == 0
+    ringing = np.sign(across) + 0.3 * np.exp(-((across - 6) ** 2) / 8)
+    _, response = metrics.step_response(ringing, still, origin, 0.1, (-1, 1), reach=20)
+    # 0.3 on a jump of 2, half a pixel beside the crest in bins of 1 px, seen under the angle
+    assert metrics.overshoot(response) == pytest.approx(0.15 * np.exp(-0.25 / 8), abs=0.006)
+
+
+def test_a_step_that_is_not_followed_has_no_width():
+    origin, across, _ = ideal_step(0.0)
+    distance, response = metrics.step_response(0 * across, 0 * across, origin, 0.0, (-1, 1))
+    assert np.isnan(metrics.rise(distance, response))
+    with pytest.raises(InputError, match="no pixel is left"):
+        metrics.step_response(across * np.nan, across, origin, 0.0, (-1, 1))
+
+
+def test_the_wider_interval_holds_more(rng):
+    true = np.zeros((200, 300))
+    u, v = rng.normal(0, 0.2, (2, 200, 300))
+    stated = {"uncertainty_u": true + 0.2, "uncertainty_v": true + 0.2}
+    figures = metrics.score(u, v, true, true, **stated, wider=1.96)
+    assert figures["coverage"] == pytest.approx(0.683, abs=0.01)
+    assert figures["coverage_95"] == pytest.approx(0.95, abs=0.01)
+    assert "coverage_95" not in metrics.score(u, v, true, true, **stated)

@@ -1,6 +1,7 @@
 """Scoring: the coarse stage, the least-squares base and the dense field on known pairs."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from piv import metrics
-from piv.cli.evaluate import table
+from piv.cli.evaluate import biases, gains, steps, table
 from piv.errors import InputError, SettingsError
 from piv.io.dataset import TruePairs
 from piv.network.ccfcn import CCFCN, CCFCNConfig
@@ -18,11 +19,14 @@ from piv.train.evaluation import (
     COARSE,
     DENSE,
     LEAST_SQUARES,
+    Evaluation,
+    Sweep,
     counts,
     evaluate,
     reliability,
 )
 from piv.train.figures import evaluation_figure
+from piv.train.source import open_source
 
 from .conftest import TINY
 
@@ -115,8 +119,6 @@ def test_reliability_compares_what_is_stated_with_the_68_percent_point():
 
 
 def test_a_uniform_displacement_gives_points_of_the_bias(source, classes):
-    from dataclasses import replace
-
     pair = classes["shear"][0]
     still = np.zeros_like(pair.u)
     same = replace(pair, pair=replace(pair.pair, second=pair.pair.first), u=still, v=still)
@@ -127,14 +129,88 @@ def test_a_uniform_displacement_gives_points_of_the_bias(source, classes):
 
 
 def test_the_gain_of_a_sinusoid_is_found_under_its_wavelength(source):
-    from piv.train.source import open_source
-
     pair = open_source("synth:evaluation").pair("test", 7, kind="sine", size=(96, 128))
     result = evaluate({"sine": [pair]}, Settings(), None)
     (point,) = result.response
     assert point.varied == 90.0
     assert 0.5 < point.result < 1.1  # 32 px windows follow a wave of 90 px
     assert result.rows[0].figures["wavelength_response"] == point.result
+
+
+def test_waves_of_the_resolution_recipe_are_found_under_their_wavelength():
+    source = open_source("synth:resolution")
+    classes = {
+        kind: [source.pair("validation", index, kind, (96, 128)) for index in range(2)]
+        for kind in ("sine064", "triangle032", "lamb_oseen12")
+    }
+    result = evaluate(classes, Settings(), None)
+    found = [(point.kind, point.varied) for point in result.response]
+    assert found == [("sine064", 64.0)] * 2 + [("triangle032", 32.0)] * 2
+    text = gains(result)
+    assert text.splitlines()[0].split()[-2:] == ["32", "64"]
+    assert [line.split()[:2] for line in text.splitlines()[1:]] == [
+        ["sine", "coarse"], ["triangle", "coarse"]
+    ]  # fmt: skip
+    assert gains(evaluate({"lamb": classes["lamb_oseen12"]}, Settings(), None)) == ""
+    rows = {row.kind: row.figures for row in result.rows}
+    assert "wavelength_response" not in rows["lamb_oseen12"]
+    assert rows["sine064"]["wavelength_response"] == np.mean(
+        [point.result for point in result.response[:2]]
+    )
+
+
+def test_the_response_to_a_step_is_that_of_the_coarse_windows():
+    source = open_source("synth:resolution")
+    pairs = [source.pair("validation", index, "step0", (128, 160)) for index in range(2)]
+    result = evaluate({"step0": pairs}, Settings(), None)
+    (step,) = result.steps
+    assert (step.kind, step.method) == ("step0", COARSE)
+    place, response = np.array(step.distance), np.array(step.response)
+    assert np.abs(response[place < -16]).max() < 0.1
+    assert np.abs(response[place > 16] - 1).max() < 0.1
+    assert 3 < step.rise < 20  # windows of 16 px
+    assert (
+        result.rows[0].figures["overshoot"] == step.overshoot == max(0, *(response - 1), *-response)
+    )
+    assert steps(result).splitlines()[1].split()[0] == "step0"
+
+
+def test_a_step_that_is_followed_exactly_is_a_step():
+    from piv.train.evaluation import _Estimate, _Stack
+
+    source = open_source("synth:resolution")
+    stack = _Stack()
+    for index in range(4):  # along both axes
+        true = source.pair("validation", index, "step0", (128, 160))
+        stack.truths.append(true)
+        stack.estimates.append(_Estimate(true.u, true.v))
+    distance, response = stack.step()
+    assert (
+        np.abs(response[np.abs(distance) > 1] - (distance[np.abs(distance) > 1] > 0)).max() < 1e-5
+    )
+
+
+def test_biases_are_listed_by_the_fraction_of_the_displacement():
+    truth = (3.0, 0.15, 0.25, 4.95)
+    points = [Sweep(DENSE, true, 0.1 * (true % 1), "uniform22") for true in truth]
+    lines = biases(Evaluation(bias=points)).splitlines()
+    cells = lines[1].split()
+    assert cells[:2] == ["uniform22", DENSE]
+    assert cells[2:12] == ["+0.0000", "+0.0150", "+0.0250", *["-"] * 6, "+0.0950"]
+    assert [float(cell) for cell in cells[12:]] == [0.0475, 0.095]
+
+
+def test_the_spread_of_the_coverage_is_that_of_single_pairs(classes, weights):
+    model = replace(load_model(weights), interval_68=0.03, interval_95=0.06)
+    pooled = evaluate(classes, Settings(), model).rows
+    dense = next(row for row in pooled if (row.kind, row.method) == ("shear", DENSE))
+    single = [
+        evaluate({"shear": [pair]}, Settings(), model).rows[1].figures for pair in classes["shear"]
+    ]
+    assert dense.figures["coverage_low"] == min(row["coverage"] for row in single)
+    assert dense.figures["coverage_high"] == max(row["coverage"] for row in single)
+    assert dense.figures["coverage"] == pytest.approx(np.mean([row["coverage"] for row in single]))
+    assert dense.figures["coverage"] < dense.figures["coverage_95"] <= 1
 
 
 def test_a_region_is_refused(classes):
@@ -213,9 +289,48 @@ def test_the_command_prints_a_table_and_writes_the_files(tmp_path, data_set, wei
     with TruePairs(data_set) as pairs:
         alone = evaluate({"shear": [pairs[0]]}, Settings(), None).rows[0].figures
     assert written["rows"][0]["vector_rms"] == pytest.approx(alone["vector_rms"])
+    sweeps = (folder / "sweeps.csv").read_text("utf-8").splitlines()
+    assert sweeps == ["sweep,class,method,varied,result"]  # no class of this set is one
     rows = (folder / "evaluation.csv").read_text("utf-8").splitlines()
     assert len(rows) == len(written["rows"]) + 1
     assert (folder / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_floors_stand_in_their_classes_and_sweeps_have_their_files(tmp_path, capsys):
+    from piv.cli import main
+
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        "size = [64, 96]\n[classes.uniform22]\nflow = 'uniform'\noptions = {sweep = 1}\n"
+        "[classes.step0]\nflow = 'step'\n[classes.sine032]\nflow = 'sine'\n"
+        "options = {fixed = 1, wavelength = 32}\n",
+        "utf-8",
+    )
+    words = ["--test-set", str(recipe), "--model", "none", "--pairs", "2", "--floors"]
+    assert main(["evaluate", *words, "-o", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    heads = [" ".join(line.split()[:4]) for line in blocks[0][1:6]]
+    assert heads[0] == "uniform22 coarse 2 " + blocks[0][1].split()[3]
+    assert [head.rsplit(" ", 1)[0] for head in heads[1:4]] == [
+        "uniform22 floor: particles", "uniform22 floor: window", "uniform22 floor: Cramer-Rao"
+    ]  # fmt: skip
+    assert [block[0].split()[0] for block in blocks[1:]] == ["gain", "response", "bias"]
+    lines = (tmp_path / "sweeps.csv").read_text("utf-8").splitlines()
+    assert {line.split(",")[0] for line in lines[1:]} == {"bias", "gain", "step"}
+    written = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
+    assert written["steps"][0]["kind"] == "step0"
+    assert {row["method"] for row in written["rows"]} > {"floor: window", "floor: Cramer-Rao"}
+
+
+def test_a_data_set_has_the_floor_of_windows_alone(data_set, capsys):
+    from piv.cli import main
+
+    words = ["--data", str(data_set), "--model", "none", "--pairs", "1", "--floors"]
+    assert main(["evaluate", *words]) == 0
+    text = capsys.readouterr().out
+    assert "floor: window" in text
+    assert "floor: particles" not in text
 
 
 @pytest.mark.parametrize(
