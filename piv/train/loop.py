@@ -6,8 +6,6 @@ resumed run computes what the uninterrupted one would have, bit for bit on one t
 
 from __future__ import annotations
 
-import copy
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -15,30 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from piv.errors import InputError, PIVError, SettingsError, WeightsError
+from piv.errors import InputError
 from piv.io.files import make_folder
-from piv.network.ccfcn import CCFCN, CCFCNConfig
-from piv.network.weights import plain_config, read_weights, rebuild, save_weights
-from piv.train import checkpoint, curve
+from piv.network.ccfcn import CCFCN
+from piv.train import checkpoint, storing
 from piv.train import recipe as recipes
-from piv.train.calibration import calibrate_uncertainty
 from piv.train.data import Batch, CoarseStart, TrainingData
 from piv.train.held_out import held_out, validation_errors
-from piv.train.loss import mean_endpoint, refinement_loss
+from piv.train.learner import Learner
 from piv.train.processes import Gang
 from piv.train.progress import Clock, Plan, Progress
-from piv.train.provenance import stage_record, weights_record
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source, open_source
-
-log = logging.getLogger(__name__)
+from piv.train.start import first_network
 
 CHECKPOINT_SECONDS = 120.0
 VALIDATION_SECONDS = 180.0
 ROW_STEPS = 50  # a row of the curve is the mean over so many steps
-_PATIENCE = 20  # consecutive steps without a finite gradient before giving up
 
 
 def _nothing(progress: Progress) -> None:
@@ -85,25 +77,30 @@ class Training:
         self.output = output
         self.plan = plan
         self.source = open_source(recipe.source) if source is None else source
-        self.history: list[dict[str, Any]] = []
-        self._coarse_start = coarse_start
-        config = _config(recipe)
-        if start_from is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(recipe.seed)
-                self.network = CCFCN(config)
-        else:
-            self.network, self.history = _start(start_from, config)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = _optimiser(self.network, recipe)
+        self.coarse_start = coarse_start
+        network, self.history = first_network(recipe, start_from)
+        self.learner = Learner(network, recipe, self.gang)
         self.data = self._data()
         self.step = 0
         self.rows: list[dict[str, Any]] = []
-        self._window: list[tuple[float, float]] = []
-        self._clock = Clock()
-        self._bad = 0
+        self.window: list[tuple[float, float]] = []
+        self.clock = Clock()
         self._validation: dict[str, Batch] | None = None
+
+    @property
+    def network(self) -> CCFCN:
+        """The network that learns."""
+        return self.learner.network
+
+    @property
+    def average(self) -> CCFCN:
+        """The network with the moving average of the weights: what is exported."""
+        return self.learner.average
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """What moves the weights."""
+        return self.learner.optimiser
 
     def _data(self) -> TrainingData:
         return TrainingData(
@@ -112,7 +109,7 @@ class Training:
             stage=len(self.history),
             rank=self.gang.rank,
             processes=self.gang.size,
-            coarse_start=self._coarse_start,
+            coarse_start=self.coarse_start,
         )
 
     # ------------------------------------------------------------------ running
@@ -140,18 +137,18 @@ class Training:
         finished : bool
             False if it was stopped; a checkpoint is written either way.
         """
-        self._clock = Clock(self._clock.wall, self._clock.core, self._clock.data)
-        saved = validated = began = self._clock.wall
+        self.clock = Clock(self.clock.wall, self.clock.core, self.clock.data)
+        saved = validated = began = self.clock.wall
         first_step = self.step
-        while (done := self.plan.progress(self.step, self._clock.wall)) < 1.0:
+        while (done := self.plan.progress(self.step, self.clock.wall)) < 1.0:
             self.gang.decide(done, True)
             loss, error = self._one_step(done)
-            now = self._clock.wall
+            now = self.clock.wall
             validation = None
             if now - validated > VALIDATION_SECONDS:
                 validation = self.validate()
-                self._clock.core += self._clock.tick()
-                validated = self._clock.wall
+                self.clock.core += self.clock.tick()
+                validated = self.clock.wall
             if now - saved >= checkpoint_seconds:
                 self.save()
                 saved = now
@@ -175,66 +172,26 @@ class Training:
 
     def _one_step(self, done: float) -> tuple[float, float]:
         """One optimiser step; returns the loss and the end-point error of its last refinement."""
-        recipe = self.recipe
         began = time.perf_counter()
         batch = self.data.batch(self.step)
-        self._clock.data += time.perf_counter() - began
-        rate = recipe.learning_rate * (1.0 - done)
-        rate *= min(1.0, (self.step + 1) / max(1, recipe.warm_up))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.network.train()
-        self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            estimates = self.network(
-                batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
-            )
-        loss = refinement_loss(
-            estimates,
-            batch.start,
-            batch.truth,
-            batch.seeded,
-            batch.fluid,
-            step_weight=recipe.step_weight,
-            uncertainty_weight=recipe.uncertainty_weight,
-            emphasis=recipe.emphasis,
-            largest=recipe.largest_error,
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            where = batch.seeded & batch.fluid
-            error = mean_endpoint(estimates[-1].displacement, batch.truth, where)
-        core = self._clock.tick()
-        figures = self.gang.share(self.network, [float(loss.detach()), float(error), core])
-        self._clock.core += figures.pop() * self.gang.size
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        if bool(torch.isfinite(norm)):
-            self.optimiser.step()
-            self._bad = 0
-        else:
-            self._bad += 1
-            log.warning("step %d has no finite gradient and is left out", self.step)
-            if self._bad >= _PATIENCE:
-                raise PIVError(
-                    f"the training diverged at step {self.step}: lower learning_rate in the recipe"
-                )
-        _follow(self.average, self.network, min(recipe.average, (1 + self.step) / (10 + self.step)))
+        self.clock.data += time.perf_counter() - began
+        figures = self.learner.learn(batch, self.step, done, self.clock)
         self.step += 1
-        self._window.append((figures[0], figures[1]))
-        if len(self._window) >= ROW_STEPS:
-            self._close_row(rate)
-        return figures[0], figures[1]
+        self.window.append(figures)
+        if len(self.window) >= ROW_STEPS:
+            self._close_row()
+        return figures
 
-    def _close_row(self, rate: float, validation: Mapping[str, float] | None = None) -> None:
-        if self._window:
-            loss, error = (sum(values) / len(values) for values in zip(*self._window, strict=True))
+    def _close_row(self, validation: Mapping[str, float] | None = None) -> None:
+        if self.window:
+            loss, error = (sum(values) / len(values) for values in zip(*self.window, strict=True))
         else:
             loss = error = math.nan
-        self._window = []
+        self.window = []
         row = {
             "step": self.step,
-            "minutes": round(self._clock.wall / 60.0, 3),
-            "learning_rate": rate,
+            "minutes": round(self.clock.wall / 60.0, 3),
+            "learning_rate": self.learner.rate,
             "loss": loss,
             "endpoint_error": error,
             "validation": dict(validation) if validation else None,
@@ -251,8 +208,8 @@ class Training:
         began: float,
         validation: Mapping[str, float] | None,
     ) -> Progress:
-        seconds = max(self._clock.wall - began, 1e-9)
-        done = self.plan.progress(self.step, self._clock.wall)
+        seconds = max(self.clock.wall - began, 1e-9)
+        done = self.plan.progress(self.step, self.clock.wall)
         if self.plan.steps is not None:
             left = (self.plan.steps - self.step) * seconds / max(1, steps)
         else:
@@ -264,7 +221,7 @@ class Training:
             endpoint_error=error,
             crops_per_second=steps * self.recipe.batch * self.gang.size / seconds,
             seconds_left=left,
-            data_share=self._clock.data / max(self._clock.wall, 1e-9),
+            data_share=self.clock.data / max(self.clock.wall, 1e-9),
             validation=validation,
         )
 
@@ -273,10 +230,10 @@ class Training:
         if self._validation is None:
             size = (self.recipe.render, self.recipe.render)
             self._validation = held_out(
-                self.source, "validation", self.recipe.validation_pairs, size, self._coarse_start
+                self.source, "validation", self.recipe.validation_pairs, size, self.coarse_start
             )
         errors = validation_errors(self.average, self._validation, self.recipe)
-        self._close_row(self.optimiser.param_groups[0]["lr"], errors)
+        self._close_row(errors)
         return errors
 
     # ------------------------------------------------------------------ storing
@@ -289,24 +246,8 @@ class Training:
         InputError
             If the folder cannot be written.
         """
-        self._clock.core += self._clock.tick()
-        state = {
-            "recipe": self.recipe.to_dict(),
-            "network_config": plain_config(self.network),
-            "plan": {"steps": self.plan.steps, "minutes": self.plan.minutes},
-            "history": self.history,
-            "processes": self.gang.size,
-            "step": self.step,
-            "seconds": [self._clock.wall, self._clock.core, self._clock.data],
-            "rows": self.rows,
-            "window": [list(pair) for pair in self._window],
-            "bad": self._bad,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        checkpoint.write(self.output / checkpoint.NAME, state)
-        curve.write(self.output, self.rows)
+        self.clock.core += self.clock.tick()
+        storing.store(self)
 
     @classmethod
     def resume(
@@ -336,16 +277,7 @@ class Training:
         SettingsError
             If the recipe differs from the run's.
         """
-        state = checkpoint.read(output / checkpoint.NAME)
-        then = state["recipe"]
-        recipe = recipe or recipes.from_dict(then)
-        now = recipe.to_dict()
-        learned = [name for name in now if name not in recipes.EXPORT_ONLY]
-        if differing := [name for name in learned if then.get(name) != now[name]]:
-            raise SettingsError(
-                f"{output} was trained with another recipe ({', '.join(differing)} differ): "
-                "resume it with its own, or choose another folder"
-            )
+        state, recipe = storing.stored(output, recipe)
         run = cls(
             recipe,
             output,
@@ -354,22 +286,8 @@ class Training:
             coarse_start=coarse_start,
             gang=gang,
         )
-        if (processes := state.get("processes", 1)) != run.gang.size:
-            raise SettingsError(
-                f"{output} was trained in {processes} processes: resume it in as many"
-            )
-        if plain_config(run.network) != state["network_config"]:
-            raise SettingsError(f"{output} was trained with another version of the network")
-        run.network.load_state_dict(state["network"])
-        run.average.load_state_dict(state["average"])
-        run.optimiser.load_state_dict(state["optimiser"])
-        run.history = state["history"]
+        storing.restore(run, state)
         run.data = run._data()
-        run.step = state["step"]
-        run.rows = state["rows"]
-        run._window = [(loss, error) for loss, error in state["window"]]
-        run._bad = state["bad"]
-        run._clock = Clock(*state["seconds"])
         return run
 
     def export(self, path: Path, name: str) -> str:
@@ -386,68 +304,7 @@ class Training:
         -------
         sha256 : str
         """
-        spec = self.recipe.calibration
-        source = open_source(spec) if spec else self.source
-        calibration = calibrate_uncertainty(
-            self.average, source, self.recipe, coarse_start=self._coarse_start
-        )
-        stage = stage_record(
-            name,
-            self.recipe,
-            self.source.record,
-            stage=len(self.history),
-            steps=self.step,
-            processes=self.gang.size,
-            seconds=self._clock.wall,
-            core_seconds=self._clock.core,
-            curve=self.rows,
-        )
-        record = weights_record(self.average, [*self.history, stage], calibration)
-        return save_weights(path, self.average.state_dict(), record)
-
-
-def _config(recipe: TrainRecipe) -> CCFCNConfig:
-    try:
-        return CCFCNConfig.from_dict(dict(recipe.network))
-    except (TypeError, ValueError, KeyError, PIVError) as error:
-        raise SettingsError(f"the recipe's table network is not usable: {error}") from None
-
-
-def _start(weights: str | Path, config: CCFCNConfig) -> tuple[CCFCN, list[dict[str, Any]]]:
-    """Network and stages of the weights to begin with."""
-    from piv.network.weights import weights_path
-
-    path = weights_path(weights)
-    tensors, record, sha256 = read_weights(path)
-    network = rebuild(tensors, record, str(path))
-    if network.config != config:
-        raise WeightsError(
-            f"{path} has another network than the recipe: start from weights of the same "
-            "network, or copy the record's network into the recipe"
-        )
-    stages = record.get("stages")
-    if not isinstance(stages, list) or not stages:
-        raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")
-    stages[-1]["sha256"] = sha256
-    return network, stages
-
-
-def _optimiser(network: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
-    parameters = list(network.parameters())
-    groups = [  # only the convolutions' weights decay, not offsets and gains
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Moving average of the weights, in place."""
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, 1.0 - decay)
-        for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
-            kept.copy_(buffer)
+        return storing.export(self, path, name)
 
 
 def open_run(

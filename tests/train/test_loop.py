@@ -78,7 +78,7 @@ def test_a_resumed_run_knows_its_recipe_and_its_time(tmp_path, source, tiny):
     second = Training.resume(None, tmp_path, source=source)
     assert second.recipe.to_dict() == tiny.to_dict()
     assert second.plan == Plan(steps=4)
-    assert second._clock.core >= first._clock.core > 0
+    assert second.clock.core >= first.clock.core > 0
 
 
 def test_another_recipe_cannot_resume_a_run(tmp_path, source, tiny):

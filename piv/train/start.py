@@ -1,0 +1,62 @@
+"""Where a run begins: a network with random weights, or with those of an earlier run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from piv.errors import PIVError, SettingsError, WeightsError
+from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.weights import read_weights, rebuild, weights_path
+from piv.train.recipe import TrainRecipe
+
+
+def first_network(
+    recipe: TrainRecipe, start_from: str | Path | None
+) -> tuple[CCFCN, list[dict[str, Any]]]:
+    """Network to begin with, and the records of the runs that its weights have had.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+        Names the network and the seed of random weights.
+    start_from : str, Path or None
+        Weights by name or file; None = random.
+
+    Raises
+    ------
+    SettingsError, WeightsError
+        If the recipe's network or the weights cannot be used, or do not belong together.
+    """
+    config = _config(recipe)
+    if start_from is not None:
+        return _start(start_from, config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return CCFCN(config), []
+
+
+def _config(recipe: TrainRecipe) -> CCFCNConfig:
+    try:
+        return CCFCNConfig.from_dict(dict(recipe.network))
+    except (TypeError, ValueError, KeyError, PIVError) as error:
+        raise SettingsError(f"the recipe's table network is not usable: {error}") from None
+
+
+def _start(weights: str | Path, config: CCFCNConfig) -> tuple[CCFCN, list[dict[str, Any]]]:
+    """Network and stages of the weights to begin with."""
+    path = weights_path(weights)
+    tensors, record, sha256 = read_weights(path)
+    network = rebuild(tensors, record, str(path))
+    if network.config != config:
+        raise WeightsError(
+            f"{path} has another network than the recipe: start from weights of the same "
+            "network, or copy the record's network into the recipe"
+        )
+    stages = record.get("stages")
+    if not isinstance(stages, list) or not stages:
+        raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")
+    stages[-1]["sha256"] = sha256
+    return network, stages

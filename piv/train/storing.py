@@ -1,0 +1,129 @@
+"""What a run leaves in its folder: checkpoint and curve, and the weights with their record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piv.errors import SettingsError
+from piv.network.weights import plain_config, save_weights
+from piv.train import checkpoint, curve
+from piv.train import recipe as recipes
+from piv.train.calibration import calibrate_uncertainty
+from piv.train.progress import Clock
+from piv.train.provenance import stage_record, weights_record
+from piv.train.recipe import TrainRecipe
+from piv.train.source import open_source
+
+if TYPE_CHECKING:
+    from piv.train.loop import Training
+
+
+def store(run: Training) -> None:
+    """Write the checkpoint and the curve of a run.
+
+    Raises
+    ------
+    PIVError
+        If the folder cannot be written.
+    """
+    state = {
+        "recipe": run.recipe.to_dict(),
+        "network_config": plain_config(run.network),
+        "plan": {"steps": run.plan.steps, "minutes": run.plan.minutes},
+        "history": run.history,
+        "processes": run.gang.size,
+        "step": run.step,
+        "seconds": [run.clock.wall, run.clock.core, run.clock.data],
+        "rows": run.rows,
+        "window": [list(pair) for pair in run.window],
+        **run.learner.state(),
+    }
+    checkpoint.write(run.output / checkpoint.NAME, state)
+    curve.write(run.output, run.rows)
+
+
+def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], TrainRecipe]:
+    """State and recipe of the run of a folder.
+
+    Parameters
+    ----------
+    output : Path
+    recipe : TrainRecipe or None
+        Must be the one that the run was started with; None = take it from the checkpoint.
+
+    Raises
+    ------
+    InputError
+        If there is no usable checkpoint.
+    SettingsError
+        If the recipe differs from the run's.
+    """
+    state = checkpoint.read(output / checkpoint.NAME)
+    then = state["recipe"]
+    recipe = recipe or recipes.from_dict(then)
+    now = recipe.to_dict()
+    learned = [name for name in now if name not in recipes.EXPORT_ONLY]
+    if differing := [name for name in learned if then.get(name) != now[name]]:
+        raise SettingsError(
+            f"{output} was trained with another recipe ({', '.join(differing)} differ): "
+            "resume it with its own, or choose another folder"
+        )
+    return state, recipe
+
+
+def restore(run: Training, state: dict[str, Any]) -> None:
+    """Bring a new run to where a stored one was.
+
+    Raises
+    ------
+    SettingsError
+        If that run had other processes or another network.
+    """
+    if (processes := state.get("processes", 1)) != run.gang.size:
+        raise SettingsError(
+            f"{run.output} was trained in {processes} processes: resume it in as many"
+        )
+    if plain_config(run.network) != state["network_config"]:
+        raise SettingsError(f"{run.output} was trained with another version of the network")
+    run.learner.restore(state)
+    run.history = state["history"]
+    run.step = state["step"]
+    run.rows = state["rows"]
+    run.window = [(loss, error) for loss, error in state["window"]]
+    run.clock = Clock(*state["seconds"])
+
+
+def export(run: Training, path: Path, name: str) -> str:
+    """Calibrate the uncertainty and write the averaged weights with their record.
+
+    Parameters
+    ----------
+    run : Training
+    path : Path
+        A ``.safetensors`` file.
+    name : str
+        What the weights are called.
+
+    Returns
+    -------
+    sha256 : str
+    """
+    spec = run.recipe.calibration
+    source = open_source(spec) if spec else run.source
+    calibration = calibrate_uncertainty(
+        run.average, source, run.recipe, coarse_start=run.coarse_start
+    )
+    stage = stage_record(
+        name,
+        run.recipe,
+        run.source.record,
+        stage=len(run.history),
+        steps=run.step,
+        processes=run.gang.size,
+        seconds=run.clock.wall,
+        core_seconds=run.clock.core,
+        curve=run.rows,
+    )
+    record = weights_record(run.average, [*run.history, stage], calibration)
+    return save_weights(path, run.average.state_dict(), record)
