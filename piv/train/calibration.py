@@ -32,6 +32,13 @@ def calibrate_uncertainty(
     Both components are pooled, and the classes of the source count equally.  Only pixels with
     particles, outside the mask and not within 8 px of the border, are looked at.
 
+    The network is asked directly, not by way of :func:`piv.network.refine.refine`: what is wanted
+    is the factor of its own scale.  ``refine`` multiplies the scale by that factor and then widens
+    the result where the frames do not resemble each other (``FALLBACK``); with that floor of 0.5 px
+    in the errors' denominator the factor would come out too small for all other pixels.  Its tiles
+    agree with the whole and begin at images far larger than these.  How often the intervals of the
+    whole path hold the error is measured by ``piv evaluate``.
+
     Parameters
     ----------
     network : CCFCN
