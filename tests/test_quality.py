@@ -10,7 +10,14 @@ import pytest
 from pairs import uniform_pair
 
 from piv.errors import InputError
-from piv.quality import particle_diameter, peak_locking, seeding_density, summarise, warnings
+from piv.quality import (
+    FIGURES,
+    particle_diameter,
+    peak_locking,
+    seeding_density,
+    summarise,
+    warnings,
+)
 from piv.types import Flag, ImagePair, VectorField
 
 SHAPE = (220, 300)
@@ -117,6 +124,25 @@ def test_the_summary_takes_measured_vectors_only() -> None:
     summary = _summary()
     assert summary["median_displacement"] == pytest.approx(5)
     assert summary["largest_displacement"] == pytest.approx(np.hypot(10, 3))
+
+
+def test_the_summary_has_the_figures_that_are_announced() -> None:
+    assert tuple(_summary()) == FIGURES
+
+
+def test_mean_displacement_and_peak_ratio_are_of_measured_vectors() -> None:
+    pair = uniform_pair(SHAPE, 1, 0)
+    u, flags = np.full((10, 12), 3.0), np.zeros((10, 12), np.uint16)
+    u[:5] = 6.0
+    u[0], flags[0] = 99.0, int(Flag.REPLACED)
+    ratio = np.where(u == 3.0, 2.0, 4.0).astype(np.float32)
+    ratio[0] = 50.0
+    ratio[9, 0] = np.inf  # no second peak
+    summary = summarise(pair, _field(u, 0 * u, flags=flags, extra={"peak_ratio": ratio}), None)
+    assert summary["mean_displacement"] == pytest.approx((4 * 6 + 5 * 3) / 9)
+    assert summary["median_peak_ratio"] == 2.0
+    without = summarise(pair, _field(u, 0 * u), None)
+    assert math.isnan(without["median_peak_ratio"])
 
 
 def test_the_quarter_rule_is_per_component_and_side() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from piv.errors import PIVError, SettingsError
 from piv.settings import (
     CorrelateSettings,
+    OutputSettings,
     PreprocessSettings,
     RefineSettings,
     Settings,
@@ -81,6 +82,11 @@ any_settings = st.builds(
         steps=st.integers(1, 8),
         precision=st.sampled_from(["bfloat16", "float32"]),
         memory=_floats(0.1, 1024),
+    ),
+    output=st.builds(
+        OutputSettings,
+        stride=st.integers(1, 256),
+        region=st.one_of(st.just(()), st.tuples(*[st.integers(1, 5000)] * 4)),
     ),
 )
 

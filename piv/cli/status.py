@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from piv.cli.progress import failure_text
+
 if TYPE_CHECKING:
     from piv.io.store import Results
 
@@ -95,7 +97,8 @@ def lines(results: Results, running: bool) -> Iterator[str]:
             f"({_called(worst)})",
         )
     for failure in told["failures"]:
-        yield f"  failed: {_called(failure)}: {failure['reason']}"
+        text = failure_text(failure["index"], failure["name"], failure["reason"])
+        yield f"  failed: {text}"
 
 
 def _row(name: str, text: str) -> str:

@@ -1,6 +1,7 @@
 """Kill a writer at random moments, recover, compare.
 
-``python killing.py FOLDER KILLS SEED SECONDS``: a process of its own, for it forks; prints what the kills hit, as JSON.
+``python killing.py FOLDER KILLS SEED SECONDS``: a process of its own, for it forks;
+prints what the kills hit, as JSON.
 """
 
 from __future__ import annotations

@@ -29,6 +29,12 @@ HERE = Path(__file__).resolve().parent
 BEFORE, ADDED = range(4), range(4, 8)
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system outlives these tests: nothing needs to be durable."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 class _Death(BaseException):
     """The process is killed here."""
 
