@@ -125,8 +125,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         old, new = then.get(key), now.get(key)
         if key == "weights":  # one file under two names is the same
             old, new = _sha(old), _sha(new)
-        if key == "background" and isinstance(new, Mapping) and new["sha256"] is None:
-            old = {**(old or {}), "sha256": None}  # the input's own images: the store's is used
+        if key == "background" and isinstance(new, Mapping) and isinstance(old, Mapping):
+            hashed = new["sha256"] is not None  # else of the input's own images, as stored
+            old = {**old, "sha256": old["sha256"] if hashed else None}
         found.extend(_compare(key, old, new))
     if bool(then.get("watch")) != bool(now.get("watch")):
         found.insert(0, "one was run with --watch, the other without")

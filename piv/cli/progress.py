@@ -105,11 +105,13 @@ class Lines(Display):
     def line(self) -> str:
         """The counts in one line."""
         progress = self.progress
-        failed = f", {progress.failed} failed" if progress.failed else ""
-        return (
-            f"{progress.finished}/{progress.total} pairs{failed}, {rate_text(progress.rate)}, "
-            f"{duration_text(progress.seconds_left)} left"
-        )
+        parts = [f"{progress.finished}/{progress.total} pairs"]
+        if progress.failed:
+            parts.append(f"{progress.failed} failed")
+        if progress.rate is not None:
+            parts.append(rate_text(progress.rate))
+            parts.append(f"{duration_text(progress.seconds_left)} left")
+        return ", ".join(parts)
 
 
 class JSONLines(Display):

@@ -109,3 +109,6 @@ class Inline:
 
     def close(self) -> None:
         self._tasks.clear()
+        source = getattr(self._compute, "source", None)  # a process would end with its files
+        if source is not None:
+            source.close()
