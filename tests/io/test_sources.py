@@ -75,6 +75,7 @@ def test_two_data_sets_of_frames_are_all_that_is_needed(folder: Path, frames: An
         _same(source, frames, DOUBLE)
         assert (source.shape, source.dtype) == (SHAPE, np.uint16)
         assert (source.dt, source.pixel_size, source.time) == (1.0, None, None)
+        assert not source.dt_known
         assert source.notes == []
         assert list(source.names) == [f"pair {n}" for n in range(N)]
         assert source[3].name == "d.h5 pair 3"
@@ -98,6 +99,7 @@ def test_what_the_file_knows_comes_along(folder: Path, frames: Any) -> None:
         assert "run 2" in source[2].name
     with open_pairs(path, dt=0.5) as source:
         assert (source.dt, source[0].dt) == (0.5, 0.5)
+        assert source.dt_known
 
 
 @pytest.mark.parametrize("each", [False, True])
@@ -254,6 +256,19 @@ def test_what_does_not_fit_the_frames_is_refused(
 def test_frames_of_text_or_truth_values_are_refused(folder: Path, frames: Any) -> None:
     with pytest.raises(InputError, match="must hold integers or floats, not bool"):
         open_pairs(_plain(folder, frames > 9))
+
+
+def test_a_filter_that_is_not_installed_is_named_at_once(folder: Path, frames: Any) -> None:
+    path = _plain(folder, frames)
+    with h5py.File(path, "r+") as file:
+        del file["frames/b"]
+        how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        how.set_chunk((1, *SHAPE))
+        how.set_filter(32099, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((N, *SHAPE))
+        h5py.h5d.create(file["frames"].id, b"b", h5py.h5t.NATIVE_UINT16, space, dcpl=how)
+    with pytest.raises(InputError, match=r"/frames/b is compressed by a filter .*\(32099\)"):
+        open_pairs(path)
 
 
 def test_files_that_are_not_hdf5_or_cut_short_are_refused(folder: Path, frames: Any) -> None:

@@ -91,6 +91,8 @@ class PairSource(ABC, Sequence[ImagePair]):
         Of the grey levels of the first pair.
     dt : float
         Time between the two frames, s.
+    dt_known : bool
+        Whether the source or the caller gave ``dt``; if not, it is 1.
     pixel_size : float or None
         In the flow, m/px.
     time : float array, shape (N,), or None
@@ -111,7 +113,7 @@ class PairSource(ABC, Sequence[ImagePair]):
         names: Sequence[str],
         shape: tuple[int, int],
         dtype: npt.DTypeLike,
-        dt: float = 1.0,
+        dt: float | None = None,
         pixel_size: float | None = None,
         time: Float | None = None,
         notes: Sequence[str] = (),
@@ -122,14 +124,15 @@ class PairSource(ABC, Sequence[ImagePair]):
                 f"{spec.path.name}: the frames are {size_text(shape)} px (height x width): at "
                 f"least {MINIMUM_SIZE} x {MINIMUM_SIZE} px are needed"
             )
-        check_dt(dt, f"{spec.path.name}: ")
-        if spec.dt is not None:
-            check_dt(spec.dt)
+        for value in (dt, spec.dt):
+            if value is not None:
+                check_dt(value, f"{spec.path.name}: ")
         self.spec = spec
         self.names = names
         self.shape = shape
         self.dtype = np.dtype(dtype).newbyteorder("=")
-        self.dt = float(dt if spec.dt is None else spec.dt)
+        dt = dt if spec.dt is None else spec.dt
+        self.dt, self.dt_known = 1.0 if dt is None else float(dt), dt is not None
         self.pixel_size = pixel_size
         self.time = time
         self.notes = list(notes)

@@ -97,7 +97,7 @@ class HDF5Source(PairSource):
             shape=(int(shape[0]), int(shape[1])),
             dtype=np.result_type(*(dataset.dtype for dataset in found)),
             # of a sequence, dt is from frame to frame
-            dt=step * (self._number("dt") or 1.0),
+            dt=None if (dt := self._number("dt")) is None else step * dt,
             pixel_size=self._number("pixel_size"),
             time=self._times(pairs),
             notes=notes,
@@ -224,12 +224,14 @@ def _open(path: Path, **options: Any) -> h5py.File:
     try:
         with path.open("rb"):  # says plainly what h5py wraps in a long message
             pass
-        return h5py.File(path, "r", **options)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except OSError as error:
-        reason = error.strerror or _reason(error)
-        raise InputError(f"cannot read the data set {path}: {reason}") from None
+        raise InputError(f"cannot read the data set {path}: {error.strerror}") from None
+    try:
+        return h5py.File(path, "r", **options)
+    except OSError as error:
+        raise InputError(f"cannot read the data set {path}: {_reason(error)}") from None
 
 
 def _reason(error: BaseException) -> str:
