@@ -22,6 +22,7 @@ from piv.correlate import coarse_at_every_pixel, pair_tensors
 from piv.errors import InputError
 from piv.filters import separable
 from piv.spline import coefficients, deform_pair, seen_in_both
+from piv.tuning import keep_memory
 from piv.types import Float, ImagePair, VectorField, size_text
 
 LARGEST = 1.0  # px; the reach of a three-point fit, stated where nothing can be said
@@ -113,6 +114,7 @@ def correlation_statistics(
     >>> pair = piv.ImagePair(first, second)                                 # doctest: +SKIP
     >>> u, v = piv.uncertainty.correlation_statistics(pair, result.coarse, 16)  # doctest: +SKIP
     """
+    keep_memory()
     size = _window(window, pair.shape)
     measured = uncalibrate(field) if field.units == "m/s" else field
     _check_grid(measured, pair.shape)

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pairs import flow_pair, uniform_pair, vortex
 from scipy.stats import t as student
 
 import piv
 from piv import uncertainty
-from piv.correlate import coarse_field
+from piv.correlate import coarse_field, pair_tensors
+from piv.correlate.fft import correlation_planes, find_peaks
+from piv.correlate.windows import extract, window_starts
 from piv.settings import from_dict
+from piv.spline import coefficients, deform_pair
 from piv.types import Flag, Float, ImagePair, VectorField
 from piv.uncertainty import LARGEST, correlation_statistics
 from synth.recipe import load, override
@@ -93,6 +97,30 @@ def test_it_states_the_random_error_of_a_uniform_flow(image: dict[str, float]) -
     # measured 0.86 to 0.96 and 0.59 to 0.66: several passes scatter more than a single window
     assert 0.8 < np.sqrt(np.mean(stated**2) / np.mean(error**2)) < 1.05
     assert 0.55 < np.mean(np.abs(error) <= stated) < 0.72
+
+
+@pytest.mark.parametrize("image", [{"noise": 0.1}, {"loss_of_pairs": 0.2}, {}], ids=str)
+def test_a_single_window_scatters_as_is_stated_of_it(image: dict[str, float]) -> None:
+    """The three-point fit of windows on frames that were moved by the truth."""
+    scatter, stated = [], []
+    for seed in range(4):
+        true = generated(seed, **image)
+        displacement = torch.from_numpy(np.stack([true.u, true.v]))[None]
+        first, second, _ = pair_tensors(true.pair)
+        a, b = (coefficients((t - t.mean())[:, None], 5) for t in (first, second))
+        a, b = (t[0].double() for t in deform_pair(a, b, displacement, 5))
+        rows, columns = window_starts(SHAPE[0], 32, 0.0), window_starts(SHAPE[1], 32, 0.0)
+        windows = [extract(t, rows, columns, (32, 32)) for t in (a, b)]
+        peaks = find_peaks(correlation_planes(*windows, None, (3, 3)).values)
+        inner = np.s_[1:-1, 1:-1]  # the outermost see what lies beyond the frame
+        found = correlation_statistics(true.pair, dense(true.u, true.v), 32)
+        nodes = np.ix_(np.array(rows) + 16, np.array(columns) + 16)
+        for measured, value in zip((peaks.u, peaks.v), found, strict=True):
+            offset = measured[0].numpy()[inner]
+            scatter.append((offset - offset.mean()).ravel())
+            stated.append(value[nodes][inner].ravel())
+    ratio = np.sqrt(np.mean(np.square(stated)) / np.mean(np.square(scatter)))
+    assert 0.95 < ratio < 1.1  # measured 1.02 to 1.03
 
 
 def test_it_states_the_scatter_of_a_vortex_over_recordings() -> None:
