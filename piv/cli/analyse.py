@@ -81,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
     import piv
     from piv.io.images import read_pair
+    from piv.io.results.layout import selected
+    from piv.pipeline import template
     from piv.plot import figure, save_figure
 
     calibration = None
@@ -91,6 +93,9 @@ def run(args: argparse.Namespace) -> int:
     model = piv.load_model(chosen_model(args))
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+
+    if args.output is not None:  # an output.region that leaves the frame is refused at once
+        selected(template(cleaned.shape, settings, calibration, model), settings.output)
 
     begin = time.perf_counter()
     result = piv.analyse(cleaned, calibration=calibration, settings=settings, model=model)

@@ -134,6 +134,20 @@ def test_a_region_keeps_the_coordinates_of_the_frame(folder: Path) -> None:
     assert field.y.max() <= 68
 
 
+def test_a_stride_and_a_region_of_the_dense_field_are_stored(folder: Path, capfd: Capture) -> None:
+    words = ["analyse", str(folder / "a.tif"), str(folder / "b.tif"), "-o", str(folder / "f.h5")]
+    assert main([*words, "--set", "output.region=[10,20,60,40]", "--set", "output.stride=4"]) == 0
+    field = piv.read_field(folder / "f.h5")
+    assert_array_equal(field.x, np.arange(10, 70, 4))
+    assert_array_equal(field.y, np.arange(20, 60, 4))
+    assert_allclose(np.median(field.u), 2.3, atol=0.05)
+    outside = ["--overwrite", "--set", "output.region=[10,20,60,60]"]
+    before = (folder / "f.h5").read_bytes()
+    assert main([*words, *outside]) == 2
+    assert "output.region (left 10, top 20, 60 px wide" in capfd.readouterr().err
+    assert (folder / "f.h5").read_bytes() == before
+
+
 def test_later_settings_win(folder: Path) -> None:
     text = "[correlate]\nwindows = [32]\noverlap = 0.75\n"
     (folder / "s.toml").write_text(text, encoding="utf-8")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from piv.io.labelled import variables
 from piv.io.results.layout import selected
 from piv.settings import OutputSettings
 from piv.types import Analysis
 
-# what shuffle and zlib leave: the largest part on the sample pairs and on real recordings, px and
-# m/s, in float32 (noise in the mantissa does not compress); uint16 flags are mostly zero
-FLOATS, FLAGS = 0.95, 0.10
+# What shuffle and zlib leave of a variable.  Measured with the default weights on three real
+# recordings, in px and in m/s alike: u, v 0.62-0.88, other floats of the coarse field 0.76-0.85,
+# uncertainties 0.46-0.54, flags 0.005-0.18.
+FLOATS, UNCERTAINTIES, FLAGS = 0.9, 0.65, 0.2
 _PAIR = 4096  # bytes of a pair beside its fields: index of chunks, names, record, quality
 _STORE = 1 << 20  # bytes of the store itself
 
@@ -31,10 +30,17 @@ def estimate_bytes(template: Analysis, count: int, output: OutputSettings | None
     Returns
     -------
     int
-        Bytes, if floats shrink to :data:`FLOATS` of their size and flags to :data:`FLAGS`.
+        Bytes, if floats shrink to 0.9, uncertainties to 0.65 and flags to 0.2 of their size; a
+        dense field takes 12.8 bytes a vector then (9 to 10 were measured).
     """
     pair = float(_PAIR)
     for field in selected(template, output or OutputSettings()).values():
-        for values in variables(field).values():
-            pair += values.nbytes * (FLOATS if np.issubdtype(values.dtype, np.floating) else FLAGS)
+        for name, values in variables(field).items():
+            pair += values.nbytes * _left(name)
     return _STORE + round(count * pair)
+
+
+def _left(name: str) -> float:
+    if name == "flags":
+        return FLAGS
+    return UNCERTAINTIES if name.startswith("uncertainty") else FLOATS
