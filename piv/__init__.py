@@ -8,27 +8,45 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+import sys
+from types import ModuleType
 
-# at once, not later: the function has its module's name and must win over it
-from piv.calibrate import calibrate
-from piv.errors import InputError, PIVError, SettingsError, StorageError, WeightsError
-from piv.settings import Settings
-from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
-
+TYPE_CHECKING = False  # as in typing, which takes a while to load
 if TYPE_CHECKING:
+    from typing import Any
+
+    from piv import errors as errors
+    from piv import settings as settings
+    from piv import types as types
     from piv import uncertainty
+    from piv.calibrate import calibrate
+    from piv.errors import InputError, PIVError, SettingsError, StorageError, WeightsError
     from piv.io.images import read_pair
     from piv.io.sources import open_pairs
     from piv.io.store import open_results, open_store, read_field, write_analysis
     from piv.network.weights import load_model
     from piv.pipeline import analyse, analyse_series
+    from piv.settings import Settings
+    from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
 
-__version__ = version("ccfcn-piv")
+    __version__: str
 
-# what needs torch, h5py or an image library is loaded on first use: `piv --help` need not wait
+# everything is loaded on first use: `piv --help` need not wait, and Ctrl-C finds a command that
+# can tell it (piv/entry.py)
 _LATER = {
+    "Analysis": "piv.types",
+    "Calibration": "piv.types",
+    "Flag": "piv.types",
+    "ImagePair": "piv.types",
+    "InputError": "piv.errors",
+    "PIVError": "piv.errors",
+    "PairResult": "piv.types",
+    "Settings": "piv.settings",
+    "SettingsError": "piv.errors",
+    "StorageError": "piv.errors",
+    "TruePair": "piv.types",
+    "VectorField": "piv.types",
+    "WeightsError": "piv.errors",
     "analyse": "piv.pipeline",
     "analyse_series": "piv.pipeline",
     "load_model": "piv.network.weights",
@@ -39,7 +57,7 @@ _LATER = {
     "read_pair": "piv.io.images",
     "write_analysis": "piv.io.store",
 }
-_MODULES_LATER = ("uncertainty",)
+_MODULES_LATER = ("errors", "settings", "types", "uncertainty")
 
 __all__ = [
     "Analysis",
@@ -75,8 +93,27 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_LATER[name]), name)
     if name in _MODULES_LATER:
         return importlib.import_module(f"piv.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ccfcn-piv")
     raise AttributeError(f"module 'piv' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """``piv.calibrate`` is the function, also once the module of its name has been imported."""
+
+    @property
+    def calibrate(self) -> Any:
+        return importlib.import_module("piv.calibrate").calibrate
+
+    @calibrate.setter
+    def calibrate(self, module: ModuleType) -> None:
+        """Leave it: here the import system would put the module in the function's place."""
+
+
+sys.modules[__name__].__class__ = _Package

@@ -2,6 +2,6 @@
 
 import sys
 
-from piv.cli import main
+from piv.entry import main
 
 sys.exit(main())
