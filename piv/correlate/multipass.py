@@ -1,7 +1,8 @@
 """Predictor and corrector: the passes of the coarse stage.
 
-Each pass moves both frames to mid-time by half the predicted displacement (quintic B-spline),
-correlates windows, validates, fills and smooths; the result predicts the next pass.  The last
+Each pass moves both frames to mid-time by half the predicted displacement (cubic B-spline where
+another pass follows, quintic by default at the end), correlates windows, validates, fills and
+smooths; the result predicts the next pass.  The last
 window size is repeated until the field no longer changes (Scarano 2002,
 doi:10.1088/0957-0233/13/1/201).
 """
