@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from piv import errors as errors
+    from piv import plot as plot
+    from piv import post as post
     from piv import settings as settings
     from piv import types as types
     from piv import uncertainty
@@ -57,7 +59,7 @@ _LATER = {
     "read_pair": "piv.io.images",
     "write_analysis": "piv.io.store",
 }
-_MODULES_LATER = ("errors", "settings", "types", "uncertainty")
+_MODULES_LATER = ("errors", "plot", "post", "settings", "types", "uncertainty")
 
 __all__ = [
     "Analysis",
@@ -81,6 +83,8 @@ __all__ = [
     "open_pairs",
     "open_results",
     "open_store",
+    "plot",
+    "post",
     "read_field",
     "read_pair",
     "uncertainty",

@@ -18,7 +18,7 @@ NAMES = {
     "Analysis", "Calibration", "Flag", "ImagePair", "InputError", "PIVError", "PairResult",
     "Settings", "SettingsError", "StorageError", "TruePair", "VectorField", "WeightsError",
     "__version__", "analyse", "analyse_series", "calibrate", "load_model", "open_pairs",
-    "open_results", "open_store", "read_field", "read_pair", "uncertainty",
+    "open_results", "open_store", "plot", "post", "read_field", "read_pair", "uncertainty",
     "write_analysis",
 }  # fmt: skip
 SLOW = ("torch", "matplotlib.pyplot", "PyQt6", "pyqtgraph", "xarray", "distributed", "h5py", "cv2")
