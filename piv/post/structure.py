@@ -1,0 +1,192 @@
+"""Structure functions: moments of velocity differences over a distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import comb
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from piv.errors import InputError
+from piv.post.corrected import Corrected
+from piv.post.distributions import fluctuation
+from piv.post.noise import uncorrelated
+from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
+from piv.post.statistics import Statistics
+from piv.post.stencils import Correlation
+from piv.types import Bool, Flag, Float, VectorField
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StructureFunctions:
+    """Moments of differences over a separation along one axis.
+
+    Parameters
+    ----------
+    separation : float array, shape (R,)
+        In the unit of the coordinates.
+    longitudinal, transverse : mapping of int to Corrected, shape (R,)
+        Order -> mean of the n-th power of the difference of the component along the axis, and of
+        the other one.
+    pairs : int array, shape (R,)
+        Pairs of vectors that were counted.
+    """
+
+    separation: Float
+    longitudinal: Mapping[int, Corrected]
+    transverse: Mapping[int, Corrected]
+    pairs: npt.NDArray[np.int64]
+
+
+def structure_functions(
+    series: Series,
+    flow: Statistics | None = None,
+    *,
+    axis: Literal["x", "y"] = "x",
+    highest: int = 3,
+    largest: int | None = None,
+    region: Bool | None = None,
+    error_correlation: Correlation | None = None,
+    exclude: Flag | int = EXCLUDED,
+    progress: Progress | None = None,
+) -> StructureFunctions:
+    r"""Structure functions of orders 2 to ``highest``, averaged over places and fields.
+
+    Errors of the two vectors add :math:`s^2 = \sigma_1^2 + \sigma_2^2 - 2 \rho(r) \sigma_1
+    \sigma_2` to the second order.  Corrected higher orders take normal errors out as well, for
+    which every order needs the lower ones:
+
+    .. math:: \overline{\delta^n} = \sum_k \binom{n}{k} \overline{\delta_0^{n-k}}\;
+              \overline{e^k}, \qquad \overline{e^2} = s^2,\ \overline{e^4} = 3 s^4, \dots
+
+    Parameters
+    ----------
+    series : see :func:`statistics`
+    flow : Statistics, optional
+        Its means are taken off.
+    axis : "x" or "y"
+        Differences are taken towards +x, or +y **up**.
+    highest : int
+        At least 2.
+    largest : int, optional
+        Largest separation, in vectors; default half the field.
+    region : bool array, shape (Ny, Nx), optional
+        Where vectors count.
+    error_correlation : function, optional
+        Correlation of the errors of two vectors, from their distance; default uncorrelated.
+    exclude, progress : see :func:`statistics`
+
+    Raises
+    ------
+    InputError
+        If the grid is uneven along the axis, an argument out of range, or the series empty.
+    """
+    number = axis_number(axis)
+    if highest < 2:
+        raise InputError(f"structure functions have orders from 2, not {highest}")
+    sums: _Sums | None = None
+    step = 0.0
+    for field in fields_of(series):
+        step = axis_spacing(field, axis)
+        if sums is None:
+            reach = largest or max(1, field.shape[number] // 2)
+            if not 1 <= reach < field.shape[number]:
+                raise InputError(
+                    f"the largest separation must be 1 to {field.shape[number] - 1} vectors, "
+                    f"not {reach}"
+                )
+            sums = _Sums.empty(reach, highest)
+        u, v, where = fluctuation(field, flow, exclude, region)
+        share = (error_correlation or uncorrelated)(step * np.arange(1, sums.reach + 1))
+        along, across = (u, v) if axis == "x" else (v, u)
+        names = ("u", "v") if axis == "x" else ("v", "u")
+        sizes = [getattr(field, f"uncertainty_{name}") for name in names]
+        for which, (values, size) in enumerate(zip((along, across), sizes, strict=True)):
+            sums.add(which, *_lines(values, where, size, axis), _direction(field, axis), share)
+        done(progress)
+    if sums is None:
+        raise InputError("the series has no fields")
+    return sums.result(step)
+
+
+@dataclass(slots=True)
+class _Sums:
+    powers: Float  # (2, orders, R) sums of the powers of differences
+    noise: Float  # (2, R) sums of the variance of their errors
+    pairs: npt.NDArray[np.int64]  # (2, R)
+
+    @classmethod
+    def empty(cls, reach: int, highest: int) -> _Sums:
+        return cls(
+            np.zeros((2, highest, reach)), np.zeros((2, reach)), np.zeros((2, reach), np.int64)
+        )
+
+    @property
+    def reach(self) -> int:
+        return int(self.pairs.shape[1])
+
+    def add(
+        self,
+        which: int,
+        values: Float,
+        where: Bool,
+        size: Float | None,
+        direction: float,
+        share: Float,
+    ) -> None:
+        for lag in range(1, self.reach + 1):
+            both = where[:, lag:] & where[:, :-lag]
+            change = direction * (values[:, lag:] - values[:, :-lag])[both]
+            power = np.ones_like(change)
+            for order in range(self.powers.shape[1]):
+                power = power * change
+                self.powers[which, order, lag - 1] += power.sum()
+            self.pairs[which, lag - 1] += change.size
+            if size is None:
+                self.noise[which] = np.nan
+            else:
+                one, two = size[:, lag:][both], size[:, :-lag][both]
+                variance = one**2 + two**2 - 2 * share[lag - 1] * one * two
+                self.noise[which, lag - 1] += variance.sum()
+
+    def result(self, step: float) -> StructureFunctions:
+        found = []
+        for which in range(2):
+            count = np.where(self.pairs[which] > 0, self.pairs[which], np.nan)
+            found.append(_without_errors(self.powers[which] / count, self.noise[which] / count))
+        separation = step * np.arange(1, self.reach + 1)
+        return StructureFunctions(separation, found[0], found[1], self.pairs[0].copy())
+
+
+def _without_errors(raw: Float, variance: Float) -> dict[int, Corrected]:
+    """Moments 1, 2, ... of differences, and of the same without normal errors of a variance."""
+    errors = [np.ones_like(variance)]  # moments of the error
+    for order in range(1, len(raw) + 1):
+        errors.append(
+            np.zeros_like(variance) if order % 2 else (order - 1) * variance * errors[order - 2]
+        )
+    clean = [np.ones_like(variance)]
+    for order, values in enumerate(raw, 1):
+        added = sum(comb(order, k) * clean[order - k] * errors[k] for k in range(2, order + 1, 2))
+        clean.append(values - added)
+    return {n: Corrected(raw[n - 1], raw[n - 1] - clean[n]) for n in range(2, len(raw) + 1)}
+
+
+def _lines(
+    values: Float, where: Bool, size: Float | None, axis: str
+) -> tuple[Float, Bool, Float | None]:
+    """The axis last, uncertainties in double precision."""
+    wide = None if size is None else size.astype(np.float64)
+    if axis == "x":
+        return values, where, wide
+    return values.T, where.T, None if wide is None else wide.T
+
+
+def _direction(field: VectorField, axis: str) -> float:
+    """+1 where the index runs towards +x, or y up."""
+    coordinates = getattr(field, axis)
+    ascending = bool(coordinates[-1] > coordinates[0])
+    return 1.0 if ascending == (axis == "x" or field.y_axis == "up") else -1.0
