@@ -403,19 +403,19 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the killed proc
 
 @needs_fork
 def test_a_writer_that_is_killed_again_and_again_ends_with_the_same_file(tmp_path: Path) -> None:
-    _kill(tmp_path, kills=30, seed=1, longest=0.08)
+    _kill(tmp_path, kills=30, seed=1)
 
 
 @needs_fork
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_writer_that_is_killed_hundreds_of_times(tmp_path: Path, seed: int) -> None:
-    report = _kill(tmp_path, kills=300, seed=seed, longest=0.1)
+    report = _kill(tmp_path, kills=300, seed=seed)
     assert len(report["phases"]) >= 4, report
 
 
-def _kill(folder: Path, kills: int, seed: int, longest: float) -> Any:
-    words = [str(HERE / "killing.py"), *map(str, (folder, kills, seed, longest))]
+def _kill(folder: Path, kills: int, seed: int) -> Any:
+    words = [str(HERE / "killing.py"), *map(str, (folder, kills, seed))]
     done = subprocess.run(
         [sys.executable, *words],
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
