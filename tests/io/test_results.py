@@ -431,6 +431,7 @@ def test_a_torn_read_is_repeated(run: Path, tmp_path: Path, monkeypatch: Any) ->
     """A commit comes in between: what is read before and after must belong together."""
     path = tmp_path / "s.h5"
     monkeypatch.setattr("piv.io.results.reader._PAUSE", 0.0)
+    monkeypatch.setattr("piv.io.results.reader._TRIES", 5)
     with stores.create(path) as writer:
         seen = []
 
@@ -444,11 +445,48 @@ def test_a_torn_read_is_repeated(run: Path, tmp_path: Path, monkeypatch: Any) ->
         assert consistent(path, read) == 2
         assert seen == [0, 1, 2]
 
-        def always(store: h5py.File) -> None:
-            raise OSError("torn")
+        def never(store: h5py.File) -> None:
+            raise OSError("damaged")
 
-        with pytest.raises(OSError, match="torn"):
-            consistent(path, always)
+        with pytest.raises(OSError, match="damaged"):  # at once: no commit came in between
+            consistent(path, never)
+        with pytest.raises(InputError, match="never analysed"):
+            piv.read_field(path, index=9)
+
+        def disturbed(store: h5py.File) -> None:
+            writer.put(9, "again")
+
+        with pytest.raises(InputError, match="changes too quickly"):
+            consistent(path, disturbed)
+
+
+def test_a_read_during_which_a_journal_is_applied_is_repeated(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The commit has begun to be applied when the read begins, and is over when it ends."""
+    path = tmp_path / "s.h5"
+    monkeypatch.setattr("piv.io.results.reader._PAUSE", 0.0)
+    monkeypatch.setattr("piv.io.results.reader._TRIES", 5)
+    with stores.create(path) as writer:
+        apply, values = journal._apply, []
+
+        def status(store: h5py.File) -> list[int]:
+            values.append(store["status"][:4].tolist())
+            return values[-1]
+
+        def slowly(where: Path, handle: int, redo: Any) -> None:
+            # the first page, which counts the commits; then a reader comes; then the rest
+            journal._write(handle, redo.changes[0][0], memoryview(redo.changes[0][1]))
+            monkeypatch.setattr("piv.io.results.reader.settle", lambda _: None)
+            monkeypatch.setattr(journal, "_apply", apply)
+            with pytest.raises(InputError, match="changes too quickly"):
+                consistent(where, status)
+            apply(where, handle, redo)
+
+        monkeypatch.setattr(journal, "_apply", slowly)
+        writer.write([stores.packed(n) for n in range(3)])
+        assert consistent(path, status) == [1, 1, 1, 0]
+        assert values == [[1, 1, 1, 0]]
     assert not journal.lock_path(path).exists()
 
 

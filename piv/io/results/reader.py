@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import h5py
 import numpy as np
@@ -231,23 +231,39 @@ def consistent(path: Path, read: Callable[[h5py.File], T]) -> T:
         If the file cannot be read.
     """
     settle(path)
-    for attempt in range(_TRIES):
-        written = lock_path(path).exists()  # by somebody who lives, or was killed
-        try:
-            with open_store_file(path) as store:
-                commits = store.attrs.get("commits")
-                value = read(store)
-            if not written:
-                return value
-            with open_store_file(path) as store:
-                undisturbed = store.attrs.get("commits") == commits
-            if undisturbed and not journal_path(path).exists():
-                return value
-        except (OSError, RuntimeError, ValueError, KeyError):  # what a torn file gives, or PIVError
-            if not written or attempt == _TRIES - 1:
-                raise
+    if not lock_path(path).exists():  # nobody writes, and nobody was killed while writing
+        return _read(path, read)
+    journal = journal_path(path)
+    for _ in range(_TRIES):
+        # A commit that is applied while we read has its journal there before we begin, or adds to
+        # the number of commits and takes its journal away: looked at in this order, it shows.
+        before = _commits(path)
+        if before is not None and not journal.exists():
+            result: T | None = None
+            problem: Exception | None = None
+            try:
+                result = _read(path, read)
+            except Exception as error:  # genuine, or of a torn file
+                problem = error
+            if not journal.exists() and _commits(path) == before:
+                if problem is not None:
+                    raise problem
+                return cast(T, result)
         time.sleep(_PAUSE)
-    raise InputError(f"{path} changes too quickly to be read: try again")
+    raise InputError(f"{path} changes too quickly to be read, or is damaged: try again")
+
+
+def _read(path: Path, read: Callable[[h5py.File], T]) -> T:
+    with open_store_file(path) as store:
+        return read(store)
+
+
+def _commits(path: Path) -> int | None:
+    """How many commits a store has seen; None where that cannot be read just now."""
+    try:
+        return _read(path, lambda store: int(store.attrs.get("commits", 0)))
+    except (OSError, RuntimeError, ValueError, KeyError):  # h5py's, or ours
+        return None
 
 
 def settle(path: Path) -> None:

@@ -28,9 +28,10 @@ from piv.types import Analysis
 class ResultsWriter:
     """A store that is open for writing; made by :meth:`create`, or opened again by :meth:`open`.
 
-    What :meth:`write` and :meth:`put` were given is in the file, for good, when they return; if
-    they raise, it is not.  One process writes: it holds the lock until :meth:`close`, or until it
-    ends in whatever way.
+    What :meth:`write` and :meth:`put` were given is in the file, for good, when they return.  If
+    they raise, the file is sound; after a :class:`StorageError` of one pair it is not in the file,
+    after Ctrl-C :attr:`status` tells.  One process writes: it holds the lock until :meth:`close`,
+    or until it ends in whatever way.
     """
 
     def __init__(self, path: Path, lock: Any) -> None:
