@@ -16,7 +16,7 @@ from piv.batch.job import Frame, Job, PairTask, static_background
 from piv.batch.record import changed_pairs, differences, run_record, select
 from piv.errors import InputError
 from piv.fingerprint import array_hash
-from piv.network.catalogue import weights_hash
+from piv.network.catalogue import catalogue, weights_hash
 from piv.settings import Settings
 from piv.types import Bool, Calibration
 
@@ -113,11 +113,14 @@ class Plan:
 
     def job(self, background: tuple[Frame, Frame] | None) -> Job:
         """What the workers are sent."""
+        model = self.wishes.model
+        if model not in catalogue() and Path(model).is_file():
+            model = str(Path(model).absolute())  # a worker may have another working folder
         return Job(
             source=self.source.spec,
             shape=self.source.shape,
             settings=self.wishes.settings,
-            model=self.wishes.model,
+            model=model,
             weights=self.weights,
             package=str(self.record["package"]),
             calibration=self.calibration,

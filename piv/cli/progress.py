@@ -26,9 +26,9 @@ _OFTEN, _SELDOM = 10.0, 60.0  # s between two lines, in the first minutes and la
 
 def failure_text(index: int, name: str, error: str) -> str:
     """One line about a pair that failed; its name once."""
-    if not name or name in error:
-        return f"pair {index}: {error}"
-    return f"pair {index} ({name}): {error}"
+    reason = error.partition(f"{name}: ")[2] if name else ""
+    known = "" if name in ("", f"pair {index}") else f" ({name})"
+    return f"pair {index}{known}: {reason or error}"
 
 
 class Display:
@@ -221,6 +221,10 @@ class Bar(Display):
             self._bar.refresh()
 
         self._quietly(renew)
+
+    def renderable(self) -> Any:
+        """What is drawn, for a picture of it."""
+        return self._bar.get_renderable()
 
     def _fields(self) -> dict[str, Any]:
         progress = self.progress
