@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from piv.cli import main
+from piv.cli.progress import failure_text
 from piv.io.store import ResultsWriter, pack_analysis, packed_failure, write_analysis
 from piv.types import Analysis, VectorField
 
@@ -54,7 +55,7 @@ def test_a_run_is_told_in_one_look(run: Path, capfd: Capture) -> None:
         "  time                  median 1 s a pair",
         "  valid vectors         median 98 %, lowest 71 % (pair 12 b.tif)",
         "  largest displacement  median 4 px, highest 25 px (pair 18 e.tif)",
-        "  failed: pair 16: d.tif: the second frame holds NaN",
+        f"  failed: {failure_text(16, 'd.tif', 'd.tif: the second frame holds NaN')}",
     ]
 
 
