@@ -1,6 +1,6 @@
 """Memory of `piv batch` over a long series of small pairs; it must not grow with their number.
 
-python batch_memory.py          # 10,000 pairs -> results/batch_memory.csv and the figure of the docs
+python batch_memory.py     # 10,000 pairs -> results/batch_memory.csv and a figure in docs/figures
 
 Linux only: the resident memory of the process and of its workers is read from /proc.
 """
@@ -8,6 +8,7 @@ Linux only: the resident memory of the process and of its workers is read from /
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import subprocess
@@ -59,11 +60,12 @@ def main() -> None:
         size = (folder / "out.h5").stat().st_size / 2**20
     parents = np.array([row[1] for row in rows if row[1] > 0])
     workers = np.array([max(row[2:], default=0.0) for row in rows])
+    tenth = len(rows) // 10
     text = (
         f"{done} of {options.pairs} pairs of {options.size[0]} x {options.size[1]} px, model "
         f"{options.model}, in {seconds:.0f} s; results {size:.0f} MiB\n"
-        f"resident memory, MiB: parent {parents[len(parents) // 10]:.0f} after a tenth, largest "
-        f"{parents.max():.0f}; largest worker {workers[len(workers) // 10]:.0f}, {workers.max():.0f}"
+        f"resident memory after a tenth of the time and at most, MiB: parent {parents[tenth]:.0f}, "
+        f"{parents.max():.0f}; largest worker {workers[tenth]:.0f}, {workers.max():.0f}"
     )
     print(text)
     with options.output.open("w", newline="", encoding="utf-8") as file:
@@ -89,12 +91,12 @@ def make(path: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that this one started."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
+    """Processes that this one, or one of its threads, started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread may have ended
+            found += [int(word) for word in task.read_text(encoding="ascii").split()]
+    return sorted(found)
 
 
 def mebibytes(pid: int) -> float:
