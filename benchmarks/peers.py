@@ -220,13 +220,18 @@ class DIS:
 
 @dataclass(frozen=True)
 class PIVTools:
-    """PIVTOOLs' predictor-corrector in memory; a version withdrawn from the index (README.md)."""
+    """PIVTOOLs' predictor-corrector in memory; a version withdrawn from the index (README.md).
+
+    Where its first pass rejects every vector, which it cannot fill, it starts once more with
+    windows of ``first`` px.
+    """
 
     name: str
     windows: tuple[int, ...] = (64, 32, 16, 16)
     overlap: int = 50  # per cent
     weight: str = "gaussian"
     peak: str = "gauss3"
+    first: int = 128
 
     @property
     def about(self) -> str:
@@ -234,14 +239,22 @@ class PIVTools:
         sizes = "/".join(str(w) for w in self.windows)
         return (
             f"PIVTOOLs {version('pivtools')} (withdrawn from the index), windows {sizes}, "
-            f"overlap {self.overlap} %, {self.weight} weight, peak {self.peak}"
+            f"overlap {self.overlap} %, {self.weight} weight, peak {self.peak}; "
+            f"from {self.first} px where it fails"
         )
 
     def __call__(self, pair: ImagePair) -> Estimate:
         """Analyse one pair."""
+        try:
+            return self._analyse(pair, self.windows)
+        except (ValueError, UnboundLocalError):  # its report of the former is itself in error
+            return self._analyse(pair, (self.first, *self.windows))
+
+    def _analyse(self, pair: ImagePair, windows: tuple[int, ...]) -> Estimate:
         from pivtools_cli.piv.piv_backend.cpu_instantaneous import InstantaneousCorrelatorCPU
 
-        correlator = InstantaneousCorrelatorCPU(config := self._config(pair.shape))
+        config = self._config(pair.shape, windows)
+        correlator = InstantaneousCorrelatorCPU(config)
         masks = None
         if pair.mask is not None:
             masks = [
@@ -260,7 +273,7 @@ class PIVTools:
         y, x = (np.asarray(c, np.float64) for c in (last.win_ctrs_y, last.win_ctrs_x))
         return on_every_pixel(u, v, y, x, pair.shape)
 
-    def _config(self, shape: tuple[int, int]) -> Any:
+    def _config(self, shape: tuple[int, int], windows: tuple[int, ...]) -> Any:
         """Its configuration comes from a file, and the rest of it stays as it is by default."""
         from pivtools_core.config import Config
 
@@ -278,9 +291,9 @@ class PIVTools:
             },
             "infilling": {"mid_pass": fill, "final_pass": {"enabled": True, **fill}},
             "instantaneous_piv": {
-                "window_size": [[w, w] for w in self.windows],
-                "overlap": [self.overlap] * len(self.windows),
-                "runs": [len(self.windows)],
+                "window_size": [[w, w] for w in windows],
+                "overlap": [self.overlap] * len(windows),
+                "runs": [len(windows)],
                 "window_type": self.weight,
                 "num_peaks": 1,
                 "peak_finder": self.peak,

@@ -1,4 +1,4 @@
-"""Figures and the table of targets for docs/accuracy.md, from results that were written before.
+"""Tables (of the targets first) and figures for docs/accuracy.md, from results written before.
 
 python accuracy.py --split validation --pairs 4 --source synth:evaluation --floors --name evaluation
    ... likewise `robustness` and `resolution`; then, in the folder results/validation,
@@ -48,17 +48,18 @@ FACTORS = {
 Values = dict[tuple[str, str], dict[str, float]]  # (method, class) -> figures
 
 
-def read(path: Path) -> Values:
-    """Rows of ``accuracy.py`` or of ``piv evaluate``."""
-    with path.open(encoding="utf-8", newline="") as file:
-        found: Values = {}
-        for row in csv.DictReader(file):
-            kept = {}
-            for name, text in row.items():
-                if name not in ("method", "class", "source", "split", "about") and text:
-                    kept[name] = float(text)
-            found[row["method"], row["class"]] = kept
-        return found
+def read(*paths: Path) -> Values:
+    """Rows of ``accuracy.py`` or of ``piv evaluate``, from one file or several."""
+    found: Values = {}
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                kept = {}
+                for name, text in row.items():
+                    if name not in ("method", "class", "source", "split", "about") and text:
+                        kept[name] = float(text)
+                found[row["method"], row["class"]] = kept
+    return found
 
 
 def kinds_of(values: Values) -> list[str]:
@@ -182,6 +183,54 @@ def intervals(scored: dict[str, Values]) -> list[list[str]]:
     return rows
 
 
+def summary(values: Values, scored: Values) -> list[list[str]]:
+    """A line for each class: vector rms beside the best peer and the floors, and the intervals."""
+    lines = [
+        ["class", "coarse", "dense", "best peer", "ratio", "best window", "Cramer-Rao",
+         "particles", "> 1 px", "within 68.3 %", "pairs from to", "within 95 %", "rank corr."],
+        ["---"] * 13,
+    ]  # fmt: skip
+    for kind in kinds_of(values):
+        best = min(peers_of(values), key=lambda peer: values[peer, kind]["vector_rms"])
+        rms = {method: found["vector_rms"] for (method, k), found in values.items() if k == kind}
+        dense = scored["dense", kind]
+        floors = [rms.get(f"floor: {name}") for name in ("window", "Cramer-Rao", "particles")]
+        lines.append([
+            kind, f"{rms['coarse']:.3f}", f"{rms['dense']:.3f}", f"{rms[best]:.3f} ({best})",
+            f"{rms['dense'] / rms[best]:.2f}",
+            *("-" if floor is None else f"{floor:.3f}" for floor in floors),
+            f"{values['dense', kind]['outlier_share']:.2%}", f"{dense['coverage']:.0%}",
+            f"{dense['coverage_low']:.0%}-{dense['coverage_high']:.0%}",
+            f"{dense['coverage_95']:.0%}", f"{dense['rank_correlation']:.2f}",
+        ])  # fmt: skip
+    return lines
+
+
+def gains_table(values: Values) -> list[list[str]]:
+    """Gain of every wave, a line for each method."""
+    waves = [kind for kind in kinds_of(values) if "gain" in values["dense", kind]]
+    methods = dict.fromkeys(method for method, _ in values if "gain" in values[method, waves[0]])
+    lines = [["gain", *waves], ["---"] * (1 + len(waves))]
+    return lines + [
+        [method, *(f"{values[method, kind]['gain']:.2f}" for kind in waves)] for method in methods
+    ]
+
+
+def locking_table(scored: Values, sweeps: Path) -> list[list[str]]:
+    """Bias and random error of uniform flow at every diameter."""
+    lines = [["diameter", "field", "largest bias", "half range", "random error"], ["---"] * 5]
+    for kind in kinds_of(scored):
+        for method in OWN:
+            found = points(sweeps, "bias", kind, method)
+            figures = scored[method, kind]
+            random = float(np.hypot(figures["rms_u"], figures["rms_v"]) / np.sqrt(2))
+            lines.append([
+                f"{int(kind[-2:]) / 10} px", method, f"{np.abs(found[:, 1]).max():.4f}",
+                f"{half_range(sweeps, kind, method):.4f}", f"{random:.4f}",
+            ])  # fmt: skip
+    return lines
+
+
 def _met(met: bool) -> str:
     return "yes" if met else "**no**"
 
@@ -296,12 +345,20 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, help="write the figures here")
     options = parser.parse_args()
     folder: Path = options.results
-    beside = {name: read(folder / f"{name}.csv") for name in SETS}
+    beside = {name: read(*sorted(folder.glob(f"{name}*.csv"))) for name in SETS}
     scored = {name: read(folder / name / "evaluation.csv") for name in (*SETS, "uniform")}
     sweeps = folder / "uniform" / "sweeps.csv"
-    rows = targets(beside, scored, sweeps)
-    for row in [["what", "target", "measured", "met"], ["---"] * 4, *rows]:
-        print(f"| {' | '.join(row)} |")
+    heads = [["what", "target", "measured", "met"], ["---"] * 4]
+    tables = {
+        "targets": heads + targets(beside, scored, sweeps),
+        **{name: summary(beside[name], scored[name]) for name in SETS},
+        "gain of waves": gains_table(beside["resolution"]),
+        "uniform flow": locking_table(scored["uniform"], sweeps),
+    }
+    for name, lines in tables.items():
+        print(f"\n{name}\n")
+        for line in lines:
+            print(f"| {' | '.join(line)} |")
     if options.figures is not None:
         steps = folder / "resolution" / "sweeps.csv"
         kinds = kinds_of(scored["uniform"])
