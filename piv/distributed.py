@@ -38,6 +38,8 @@ _ANSWER = 10.0  # s; a scheduler that does not answer in this time is not there
 _LOOK = 5.0  # s between two looks at how many workers there are
 _SILENCE = 30.0  # s without the scheduler after which the run stops
 
+_GONE = "the scheduler has gone; what was finished is stored: run the same command again to go on"
+
 # in a worker: the job that was prepared last
 _lock = threading.Lock()
 _prepared: dict[str, Callable[[Any], Any]] = {}
@@ -152,9 +154,10 @@ class Cluster(Generic[T, R]):
         """Hand in a task."""
         key = f"piv-{self._digest[:8]}-{id(self):x}-{self._number}"
         self._number += 1
-        future = self._client.submit(
-            _compute, self._job, self._digest, task, key=key, priority=-self._number
-        )
+        with self._scheduler_needed():
+            future = self._client.submit(
+                _compute, self._job, self._digest, task, key=key, priority=-self._number
+            )
         self._futures[key] = (task, future)
         future.add_done_callback(lambda done: self._finished.put(done.key))
 
@@ -181,11 +184,12 @@ class Cluster(Generic[T, R]):
             self._check()
             return None
         task, future = self._futures.pop(key)
-        if future.status == "finished":
-            return task, future.result()
-        if future.status != "error":
-            raise StoppedEarly("the cluster has cancelled the run: run the same command again")
-        problem = future.exception()
+        with self._scheduler_needed():
+            if future.status == "finished":
+                return task, future.result()
+            if future.status != "error":
+                raise StoppedEarly(_GONE)
+            problem = future.exception()
         if isinstance(problem, KilledWorker):
             return task, Lost("its workers died again and again (out of memory?)")
         raise problem
@@ -207,10 +211,17 @@ class Cluster(Generic[T, R]):
         if self._client.status == "running":
             self._heard = now
         elif self._client.status == "closed" or now - self._heard > _SILENCE:
-            raise StoppedEarly(
-                "the scheduler has gone; what was finished is stored: run the same command again "
-                "to go on"
-            )
+            raise StoppedEarly(_GONE)
+
+    @contextlib.contextmanager
+    def _scheduler_needed(self) -> Iterator[None]:
+        """Whatever dask raises without its scheduler means one thing."""
+        try:
+            yield
+        except Exception as problem:
+            if isinstance(problem, PIVError) or self._client.status == "running":
+                raise
+            raise StoppedEarly(_GONE) from problem
 
 
 class _Quiet:

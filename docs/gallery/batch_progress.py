@@ -9,6 +9,7 @@ when most of the pairs are done.
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -46,8 +47,9 @@ class Photographed(Bar):
         for line in self.said:
             picture.print(line, markup=False, highlight=False)
         picture.print(self.renderable())
-        target = HERE.parent / "figures" / "batch-progress.svg"
-        picture.save_svg(str(target), title="piv batch")
+        svg = picture.export_svg(title="piv batch")
+        svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # no fonts from elsewhere
+        (HERE.parent / "figures" / "batch-progress.svg").write_text(svg, "utf-8")
 
 
 def write_pairs(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from piv.batch.job import PairTask
+from piv.batch.loop import StoppedEarly
 from piv.errors import InputError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class WatchFeed:
         files = self._present()
         known = len(self._files)
         if files[:known] != self._files[: len(files)]:
-            raise InputError(
+            raise StoppedEarly(
                 f"the pairs of {self._spec.path} are no longer in the order in which they came: "
                 "new files must follow the others by name, and none may go"
             )

@@ -11,6 +11,7 @@ from batch_sets import frames
 import piv
 from piv.batch.feeds import ListFeed, WatchFeed, wait_for_pairs
 from piv.batch.job import PairTask
+from piv.batch.loop import StoppedEarly
 from piv.errors import InputError
 
 
@@ -121,7 +122,7 @@ def test_files_that_come_before_the_others_or_go_are_refused(watching):
     looks(feed, clock)
     (folder / "run_000_a.tif").rename(folder / "run_005_a.tif")
     (folder / "run_000_b.tif").rename(folder / "run_005_b.tif")
-    with pytest.raises(InputError, match="no longer in the order in which they came"):
+    with pytest.raises(StoppedEarly, match="no longer in the order in which they came"):
         looks(feed, clock)
 
 
