@@ -80,7 +80,7 @@ def two_point_correlation(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics
         Of the series.
     point : (row, column)
@@ -88,7 +88,7 @@ def two_point_correlation(
         At the point, and elsewhere; v up.
     error_correlation : function, optional
         Correlation of the errors of two vectors, from their distance; default uncorrelated.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Returns
     -------
@@ -145,7 +145,7 @@ def spatial_correlation(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics
         Of the series.
     component : "u" or "v"
@@ -155,7 +155,7 @@ def spatial_correlation(
         Vectors that count; default all.  Pairs with an excluded vector are left out.
     error_correlation : function, optional
         Of the errors of two vectors, from their distance; default uncorrelated.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------
@@ -212,10 +212,10 @@ def time_series(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     points : int array, shape (P, 2)
         (row, column) of each.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------

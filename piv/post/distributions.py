@@ -57,7 +57,7 @@ def joint_pdf(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics, optional
         Its means are taken off; without it the density is that of u and v themselves.
     bins : int
@@ -66,7 +66,7 @@ def joint_pdf(
         Default four rms of the region to either side, which needs ``flow``.
     region : bool array, shape (Ny, Nx), optional
         True where vectors count; default everywhere.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------
@@ -124,12 +124,12 @@ def quadrants(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics
         Of the series; ``flow`` first, then this: two passes over it.
     hole : float
         Samples with |u'v'| up to this many rms_u rms_v belong to no quadrant.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------

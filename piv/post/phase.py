@@ -95,12 +95,12 @@ def phase_average(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     phases : float array, shape (N,)
         Of each field, rad, such as ``2 * pi * frequency * time``; any number of turns.
     bins : int
         Bins of a turn; the memory is that of as many statistics.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------

@@ -71,7 +71,7 @@ def spectrum(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics, optional
         Its means are taken off; without it each segment's own mean is.
     axis : "x" or "y"
@@ -89,7 +89,7 @@ def spectrum(
     response : function, optional
         Gain of the method from the wavenumber, such as :func:`window_response` or
         :func:`measured_response`.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------
@@ -201,7 +201,7 @@ def plane_spectrum(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics, optional
         Its means are taken off; without it each field's own mean is.
     window : str
@@ -209,7 +209,7 @@ def plane_spectrum(
     gaps : float
         Fields of which a larger share does not count are left out; smaller gaps are interpolated
         along x.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------

@@ -31,7 +31,7 @@ _LONGEST = 16  # fields
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Statistics:
-    """What :func:`statistics` returns: sums at every point, and the quantities they give.
+    """What :func:`statistics_of` returns: sums at every point, and the quantities they give.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ class _Sums:
         )  # fmt: skip
 
 
-def statistics(
+def statistics_of(
     series: Series,
     *,
     exclude: Flag | int = EXCLUDED,
@@ -353,7 +353,7 @@ def statistics(
 
     Examples
     --------
-    >>> flow = piv.post.statistics(piv.open_results("run.h5"))       # doctest: +SKIP
+    >>> flow = piv.post.statistics_of(piv.open_results("run.h5"))       # doctest: +SKIP
     >>> flow.mean_u, flow.rms("u").corrected, flow.count              # doctest: +SKIP
     """
     accumulator = Accumulator(exclude=exclude, order=order, probes=probes)

@@ -64,7 +64,7 @@ def structure_functions(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics, optional
         Its means are taken off.
     axis : "x" or "y"
@@ -77,7 +77,7 @@ def structure_functions(
         Where vectors count.
     error_correlation : function, optional
         Correlation of the errors of two vectors, from their distance; default uncorrelated.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Raises
     ------

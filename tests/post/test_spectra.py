@@ -16,7 +16,7 @@ from piv.post.spectra import (
     time_spectrum,
     window_response,
 )
-from piv.post.statistics import statistics
+from piv.post.statistics import statistics_of
 from piv.types import Flag, Float
 
 
@@ -34,7 +34,7 @@ def test_a_spectrum_integrates_to_the_variance(
     u, v = rng.normal(0, 1, (2, 6, *size))
     x, y = 0.25 * np.arange(size[1]), -0.5 * np.arange(size[0])
     fields = [field(a, b, x=x, y=y) for a, b in zip(u, v, strict=True)]
-    flow = statistics(fields)
+    flow = statistics_of(fields)
     found = spectrum(fields, flow, axis=axis, window="boxcar")  # type: ignore[arg-type]
     for component, density in (("u", found.uu.raw), ("v", found.vv.raw)):
         variance = flow.variance(component, ddof=0).raw.mean()  # type: ignore[arg-type]

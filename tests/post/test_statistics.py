@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from piv.errors import InputError
 from piv.post.moments import Moments
 from piv.post.series import EXCLUDED
-from piv.post.statistics import Accumulator, Statistics, statistics
+from piv.post.statistics import Accumulator, Statistics, statistics_of
 from piv.post.turbulence import (
     production,
     reynolds_stress,
@@ -38,7 +38,7 @@ def series(rng: np.random.Generator) -> list[VectorField]:
 
 @pytest.mark.filterwarnings("ignore:(Mean of empty|Degrees of freedom)")  # NumPy's, on no samples
 def test_all_moments_are_numpys_to_rounding(series: list[VectorField]) -> None:
-    flow = statistics(series)
+    flow = statistics_of(series)
     u, v = stacked(series)
     du, dv = u - np.nanmean(u, axis=0), v - np.nanmean(v, axis=0)
     sd_u, sd_v = np.nanstd(u, axis=0), np.nanstd(v, axis=0)
@@ -76,18 +76,18 @@ def test_all_moments_are_numpys_to_rounding(series: list[VectorField]) -> None:
 
 @pytest.mark.parametrize("rule", [0, int(Flag.DISAGREES), int(EXCLUDED | Flag.DISAGREES)])
 def test_the_rule_decides_which_vectors_count(series: list[VectorField], rule: int) -> None:
-    flow = statistics(series, exclude=Flag(rule))
+    flow = statistics_of(series, exclude=Flag(rule))
     u, _ = stacked(series, rule)
     np.testing.assert_array_equal(flow.count, np.isfinite(u).sum(axis=0))
     assert flow.exclude == Flag(rule)
     if rule != int(EXCLUDED):
-        assert (flow.count != statistics(series).count).any()
+        assert (flow.count != statistics_of(series).count).any()
 
 
 def test_a_mean_far_above_the_fluctuation_loses_no_digits(rng: np.random.Generator) -> None:
     # single precision holds u to 2^-9 here: the sums must add nothing to that
     u = (4096 + rng.normal(0, 1, (300, 5, 7))).astype(np.float32)
-    flow = statistics([field(each, -each) for each in u])
+    flow = statistics_of([field(each, -each) for each in u])
     np.testing.assert_allclose(
         flow.variance("u").raw, u.astype(float).var(axis=0, ddof=1), rtol=1e-11
     )
@@ -120,7 +120,7 @@ def test_accumulators_of_two_halves_merge_to_the_whole(series: list[VectorField]
     one, two = halves
     one.merge(two)
     one.merge(Accumulator())
-    merged, whole = one.result(), statistics(series)
+    merged, whole = one.result(), statistics_of(series)
     np.testing.assert_allclose(merged.variance("v").raw, whole.variance("v").raw, rtol=1e-12)
     assert whole.noise_uu is not None
     assert merged.noise_uu is not None
@@ -135,8 +135,8 @@ def test_a_result_stays_as_it_was_while_more_fields_come(series: list[VectorFiel
     accumulator = _filled(Accumulator(), series[:20])
     early = accumulator.result()
     _filled(accumulator, series[20:]).result()
-    np.testing.assert_array_equal(early.count, statistics(series[:20]).count)
-    np.testing.assert_array_equal(early.mean_u, statistics(series[:20]).mean_u)
+    np.testing.assert_array_equal(early.count, statistics_of(series[:20]).count)
+    np.testing.assert_array_equal(early.mean_u, statistics_of(series[:20]).mean_u)
 
 
 def test_noise_of_known_size_is_taken_off_the_variance(rng: np.random.Generator) -> None:
@@ -144,7 +144,7 @@ def test_noise_of_known_size_is_taken_off_the_variance(rng: np.random.Generator)
     sizes = np.full((1500, 6, 9), noise, np.float32)
     u = rng.normal(0, true, sizes.shape) + rng.normal(0, noise, sizes.shape)
     v = rng.normal(0, noise, sizes.shape)
-    flow = statistics(field(u, v, uncertainty_u=sizes, uncertainty_v=sizes))
+    flow = statistics_of(field(u, v, uncertainty_u=sizes, uncertainty_v=sizes))
     assert flow.variance("u").raw.mean() == pytest.approx(true**2 + noise**2, rel=0.02)
     assert flow.variance("u").corrected.mean() == pytest.approx(true**2, rel=0.03)
     np.testing.assert_allclose(flow.variance("u").noise, noise**2, rtol=1e-6)
@@ -156,7 +156,7 @@ def test_noise_of_known_size_is_taken_off_the_variance(rng: np.random.Generator)
 
 
 def test_without_uncertainty_the_corrected_value_is_not_known(rng: np.random.Generator) -> None:
-    flow = statistics(field(*rng.normal(0, 1, (2, 9, 4, 6))))
+    flow = statistics_of(field(*rng.normal(0, 1, (2, 9, 4, 6))))
     assert np.isfinite(flow.variance("u").raw).all()
     assert np.isnan(flow.variance("u").corrected).all()
 
@@ -173,7 +173,7 @@ def correlated(rho: float, count: int, rng: np.random.Generator) -> Float:
 def test_the_standard_error_knows_correlation_in_time(rho: float, rng: np.random.Generator) -> None:
     count = 1000
     u, v = correlated(rho, count, rng), correlated(rho, count, rng)
-    flow = statistics(field(u, v))
+    flow = statistics_of(field(u, v))
     worth = (1 + rho) / (1 - rho)  # samples that one independent sample needs
     assert np.median(flow.inefficiency) == pytest.approx(worth, rel=0.15)
     # the means of 320 points, whose true value is 0, scatter as the standard error says
@@ -185,7 +185,7 @@ def test_standard_errors_cover_repeated_experiments(rng: np.random.Generator) ->
     # 600 points are 600 repetitions: the scatter over them is the error that is claimed for each
     u = rng.gumbel(0, 1, (400, 20, 30))
     v = 0.7 * u + rng.normal(0, 1, u.shape)
-    flow = statistics(field(u, v))
+    flow = statistics_of(field(u, v))
     for name in ("u", "v"):
         errors = flow.standard_error_of_variance(name)  # type: ignore[arg-type]
         scatter = flow.variance(name).raw.std()  # type: ignore[arg-type]
@@ -195,7 +195,7 @@ def test_standard_errors_cover_repeated_experiments(rng: np.random.Generator) ->
 
 
 def test_convergence_ends_at_the_result_and_grows_slowly(series: list[VectorField]) -> None:
-    flow = statistics(series * 20, probes=[(6, 7), (0, 0)])
+    flow = statistics_of(series * 20, probes=[(6, 7), (0, 0)])
     run = flow.convergence
     assert run.fields[0] == 1
     assert run.fields[-1] == 820
@@ -203,19 +203,19 @@ def test_convergence_ends_at_the_result_and_grows_slowly(series: list[VectorFiel
     assert run.mean_u[-1, 0] == pytest.approx(flow.mean_u[6, 7], rel=1e-12)
     assert run.rms_v[-1, 0] == pytest.approx(flow.rms("v").raw[6, 7], rel=1e-12)
     assert np.isnan(run.mean_u[:, 1]).all()
-    first = statistics(series[: run.fields[9]], probes=[(6, 7)]).convergence
+    first = statistics_of(series[: run.fields[9]], probes=[(6, 7)]).convergence
     assert first.mean_u[-1, 0] == pytest.approx(run.mean_u[9, 0], rel=1e-12)
 
 
 def test_stresses_energy_and_intensity(rng: np.random.Generator) -> None:
     u, v = rng.normal(0, 1, (2, 50, 5, 8))
     v = v + 0.5 * u
-    flow = statistics(field(10 + u, v))
+    flow = statistics_of(field(10 + u, v))
     stress = reynolds_stress(flow, ddof=0)
     # the fields' v points down: seen with y up, u' and v' are anticorrelated
     np.testing.assert_allclose(stress.uv.raw, -(flow.moments.central(1, 1)), rtol=1e-12)
     assert stress.uv.raw.mean() < -0.3
-    up = statistics(field(10 + u, v, y_axis="up"))
+    up = statistics_of(field(10 + u, v, y_axis="up"))
     np.testing.assert_allclose(reynolds_stress(up, ddof=0).uv.raw, -stress.uv.raw, rtol=1e-12)
     half = 0.5 * (flow.variance("u").raw + flow.variance("v").raw)
     np.testing.assert_allclose(turbulent_kinetic_energy(flow, third="none").raw, half, rtol=1e-12)
@@ -232,12 +232,12 @@ def test_production_of_a_shear_layer(y_axis: str, rng: np.random.Generator) -> N
     y = np.arange(6.0)
     up = y_axis == "up"
     mean = 0.2 * (y if up else -y)[:, None]
-    flow = statistics(field(mean + a, -a if up else a, y=y, y_axis=y_axis))
+    flow = statistics_of(field(mean + a, -a if up else a, y=y, y_axis=y_axis))
     np.testing.assert_allclose(production(flow).raw, 0.2 * a[:, 0, 0].var(ddof=1), rtol=1e-5)
 
 
 def test_a_mean_field_is_a_field(series: list[VectorField]) -> None:
-    flow = statistics(series)
+    flow = statistics_of(series)
     mean = flow.mean_field
     assert mean.flags[0, 0] == Flag.MASKED
     assert mean.flags[8, 8] == 0
@@ -246,7 +246,7 @@ def test_a_mean_field_is_a_field(series: list[VectorField]) -> None:
 
 
 def test_a_single_field_has_a_mean_and_no_spread(series: list[VectorField]) -> None:
-    flow = statistics(series[:1])
+    flow = statistics_of(series[:1])
     assert np.isfinite(flow.mean_u).sum() == (flow.count == 1).sum() > 0
     assert np.isnan(flow.variance("u").raw).all()
     assert np.isnan(flow.standard_error("u")).all()
@@ -259,16 +259,16 @@ def test_xarray_a_stack_a_list_and_a_generator_are_the_same_series(
     first = series[0]
     names = ("u", "v", "flags", "uncertainty_u", "uncertainty_v")
     stack = first.replace(**{name: np.stack([getattr(f, name) for f in series]) for name in names})
-    expected = statistics(series)
+    expected = statistics_of(series)
     for other in (stack, (each for each in series), stack.to_xarray()):
-        flow = statistics(other)
+        flow = statistics_of(other)
         np.testing.assert_array_equal(flow.count, expected.count)
         np.testing.assert_array_equal(flow.moments.mean_u, expected.moments.mean_u)
         np.testing.assert_array_equal(flow.variance("u").noise, expected.variance("u").noise)
 
 
 def test_second_order_is_the_same_and_says_what_it_lacks(series: list[VectorField]) -> None:
-    quick, full = statistics(series, order=2), statistics(series)
+    quick, full = statistics_of(series, order=2), statistics_of(series)
     np.testing.assert_allclose(quick.variance("u").raw, full.variance("u").raw, rtol=1e-12)
     with pytest.raises(InputError, match="order=4"):
         quick.kurtosis("u")
@@ -276,24 +276,24 @@ def test_second_order_is_the_same_and_says_what_it_lacks(series: list[VectorFiel
 
 def test_bad_series_are_told(series: list[VectorField]) -> None:
     with pytest.raises(InputError, match="at least one field"):
-        statistics([])
+        statistics_of([])
     with pytest.raises(InputError, match="another grid"):
-        statistics([series[0], series[0].replace(x=series[0].x + 1)])
+        statistics_of([series[0], series[0].replace(x=series[0].x + 1)])
     with pytest.raises(InputError, match="calibrate all or none"):
-        statistics([series[0], series[0].replace(units="m/s")])
+        statistics_of([series[0], series[0].replace(units="m/s")])
     with pytest.raises(InputError, match="lacks an uncertainty"):
-        statistics([series[0], series[0].replace(uncertainty_u=None, uncertainty_v=None)])
+        statistics_of([series[0], series[0].replace(uncertainty_u=None, uncertainty_v=None)])
     with pytest.raises(InputError, match="vector fields, not of ndarray"):
-        statistics([np.zeros((3, 4))])  # type: ignore[list-item]
+        statistics_of([np.zeros((3, 4))])  # type: ignore[list-item]
     with pytest.raises(InputError, match="outside the field"):
-        statistics(series, probes=[(14, 0)])
+        statistics_of(series, probes=[(14, 0)])
     with pytest.raises(InputError, match="order 2 or 4"):
-        statistics(series, order=3)
+        statistics_of(series, order=3)
 
 
 def test_progress_is_told_of_every_field(series: list[VectorField]) -> None:
     told: list[int] = []
-    flow: Statistics = statistics(series, progress=lambda: told.append(1))
+    flow: Statistics = statistics_of(series, progress=lambda: told.append(1))
     assert len(told) == flow.fields
 
 

@@ -15,10 +15,10 @@ from piv.post.correlations import (
     time_series,
     two_point_correlation,
 )
-from piv.post.dissipation import dissipation, dissipation_from_structure, scales
 from piv.post.distributions import joint_pdf, quadrants
 from piv.post.phase import phase_average
-from piv.post.statistics import statistics
+from piv.post.small_scales import dissipation, dissipation_from_structure, scales
+from piv.post.statistics import statistics_of
 from piv.post.structure import structure_functions
 from piv.post.turbulence import reynolds_stress
 from piv.types import Flag, Float, VectorField
@@ -36,7 +36,7 @@ def test_a_joint_density_is_the_bivariate_normal(rng: np.random.Generator) -> No
     u, e = rng.normal(0, 1, (2, 40, 50, 60))
     v = -0.6 * u + 0.8 * e  # v points down: seen with y up the correlation is +0.6
     series = field(5 + u, v)
-    found = joint_pdf(series, statistics(series), bins=40)
+    found = joint_pdf(series, statistics_of(series), bins=40)
     widths = np.diff(found.v_edges)[:, None] * np.diff(found.u_edges)
     assert (found.density * widths).sum() == pytest.approx(1, abs=1e-3)
     assert found.count == u.size
@@ -54,7 +54,7 @@ def test_a_joint_density_is_the_bivariate_normal(rng: np.random.Generator) -> No
 
 def test_quadrants_add_up_to_the_shear_stress(rng: np.random.Generator) -> None:
     series = noisy_series(40, rng)
-    flow = statistics(series)
+    flow = statistics_of(series)
     found = quadrants(series, flow)
     whole = reynolds_stress(flow, ddof=0).uv.raw
     np.testing.assert_allclose(found.stress.sum(axis=0), whole, rtol=1e-9, atol=1e-12)
@@ -79,7 +79,7 @@ def test_phase_averages_separate_wave_and_turbulence(rng: np.random.Generator) -
     assert np.abs(found.coherent_u - centres[:, None, None]).max() < 0.2
     np.testing.assert_allclose(found.coherent_v.mean(axis=(1, 2)), -centres, atol=1e-6)
     coherent, random = found.stress()
-    flow = statistics(series)
+    flow = statistics_of(series)
     for n, whole in enumerate(
         (
             flow.variance("u", ddof=0).raw,
@@ -106,7 +106,7 @@ def test_two_points_correlate_as_the_field_was_made(rng: np.random.Generator) ->
     series = field(
         u + rng.normal(0, noise, u.shape), -u, uncertainty_u=sizes, uncertainty_v=0 * sizes + 1e-9
     )
-    flow = statistics(series)
+    flow = statistics_of(series)
     found = two_point_correlation(series, flow, (12, 16))
     assert found.raw[12, 16] == pytest.approx(1)
     assert found.corrected[12, 16] == pytest.approx(1)
@@ -133,7 +133,7 @@ def test_integral_scales_of_a_gaussian_correlation(axis: str, rng: np.random.Gen
         x=step * np.arange(90), y=-step * np.arange(80),
     )  # fmt: skip
     series.flags[:, 10:14, 20:30] = Flag.MASKED
-    found = spatial_correlation(series, statistics(series), axis=axis)  # type: ignore[arg-type]
+    found = spatial_correlation(series, statistics_of(series), axis=axis)  # type: ignore[arg-type]
     exact = np.exp(-((found.separation / step) ** 2) / (4 * length**2))
     assert np.abs(found.corrected[:10] - exact[:10]).max() < 0.03
     assert found.raw[1] < exact[1] - 0.05  # the noise
@@ -227,7 +227,7 @@ def waves(count: int, rng: np.random.Generator, **changes: object) -> tuple[Vect
 
 def test_dissipation_of_known_waves(rng: np.random.Generator) -> None:
     series, terms = waves(60, rng)
-    flow = statistics(series)
+    flow = statistics_of(series)
     nu = 0.01
     plane = dissipation(series, flow, nu=nu, scheme="central4")
     expected = nu * (np.array([4, 4, 3, 3, 4, 6]) @ terms)
@@ -249,8 +249,8 @@ def test_noise_of_gradients_is_taken_off_the_dissipation(rng: np.random.Generato
         clean.u + rng.normal(0, noise, clean.shape), clean.v + rng.normal(0, noise, clean.shape),
         uncertainty_u=sizes, uncertainty_v=sizes, y_axis="up",
     )  # fmt: skip
-    flow = statistics(noisy)
-    exact = dissipation(clean, statistics(clean), nu=1.0).raw[2:-2, 2:-2].mean()
+    flow = statistics_of(noisy)
+    exact = dissipation(clean, statistics_of(clean), nu=1.0).raw[2:-2, 2:-2].mean()
     found = dissipation(noisy, flow, nu=1.0)
     raw, corrected = (each[2:-2, 2:-2].mean() for each in (found.raw, found.corrected))
     assert raw > 1.2 * exact

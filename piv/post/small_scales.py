@@ -57,7 +57,7 @@ def dissipation(
 
     Parameters
     ----------
-    series : see :func:`statistics`
+    series : see :func:`statistics_of`
     flow : Statistics
         Of the series.
     nu : float
@@ -68,7 +68,7 @@ def dissipation(
     error_correlation : function, optional
         Correlation of the errors of two vectors, from their distance; default uncorrelated.  It
         matters: neighbouring single-pixel vectors share most of their error.
-    exclude, progress : see :func:`statistics`
+    exclude, progress : see :func:`statistics_of`
 
     Returns
     -------
