@@ -9,6 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from piv.post.acceleration import (
+        acceleration_uncertainty,
+        material_acceleration,
+    )
     from piv.post.criteria import (
         divergence,
         lambda_2,
@@ -18,6 +22,13 @@ if TYPE_CHECKING:
         shear_strain,
         swirling_strength,
         vorticity,
+    )
+    from piv.post.frames import (
+        Scales,
+        decompose,
+        mean_velocity,
+        subtract_mean,
+        subtract_velocity,
     )
     from piv.post.gradients import (
         VelocityGradient,
@@ -54,18 +65,23 @@ if TYPE_CHECKING:
 _LATER = {
     "SCHEMES": "stencils",
     "Profile": "lines",
+    "Scales": "frames",
     "Scheme": "stencils",
     "VelocityGradient": "gradients",
+    "acceleration_uncertainty": "acceleration",
     "circle": "lines",
     "circulation": "lines",
     "circulation_uncertainty": "lines",
     "correlated_errors": "propagation",
+    "decompose": "frames",
     "derivative": "gradients",
     "divergence": "criteria",
     "error_correlation_length": "propagation",
     "flow_rate": "lines",
     "flow_rate_uncertainty": "lines",
     "lambda_2": "criteria",
+    "material_acceleration": "acceleration",
+    "mean_velocity": "frames",
     "normal_strain": "criteria",
     "okubo_weiss": "criteria",
     "profile": "lines",
@@ -76,6 +92,8 @@ _LATER = {
     "sampled_uncertainty": "propagation",
     "savitzky_golay": "stencils",
     "shear_strain": "criteria",
+    "subtract_mean": "frames",
+    "subtract_velocity": "frames",
     "swirling_strength": "criteria",
     "uncertainty_of": "propagation",
     "velocity_gradient": "gradients",
@@ -85,18 +103,23 @@ _LATER = {
 __all__ = [
     "SCHEMES",
     "Profile",
+    "Scales",
     "Scheme",
     "VelocityGradient",
+    "acceleration_uncertainty",
     "circle",
     "circulation",
     "circulation_uncertainty",
     "correlated_errors",
+    "decompose",
     "derivative",
     "divergence",
     "error_correlation_length",
     "flow_rate",
     "flow_rate_uncertainty",
     "lambda_2",
+    "material_acceleration",
+    "mean_velocity",
     "normal_strain",
     "okubo_weiss",
     "profile",
@@ -107,6 +130,8 @@ __all__ = [
     "sampled_uncertainty",
     "savitzky_golay",
     "shear_strain",
+    "subtract_mean",
+    "subtract_velocity",
     "swirling_strength",
     "uncertainty_of",
     "velocity_gradient",
