@@ -48,7 +48,8 @@ class Photographed(Bar):
             picture.print(line, markup=False, highlight=False)
         picture.print(self.renderable())
         svg = picture.export_svg(title="piv batch")
-        svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # no fonts from elsewhere
+        # no fonts from elsewhere
+        svg = re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
         (HERE.parent / "figures" / "batch-progress.svg").write_text(svg, "utf-8")
 
 

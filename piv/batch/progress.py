@@ -47,6 +47,11 @@ class Progress:
         return self.total - self.finished
 
     @property
+    def begun(self) -> bool:
+        """Whether this run has finished a pair: until then its workers are being started."""
+        return bool(self._times)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since this run began."""
         return self.clock() - self._begin

@@ -231,7 +231,7 @@ class Bar(Display):
         rate, left = progress.rate, progress.seconds_left
         return {
             "counts": f"{progress.finished}/{progress.total} pairs",
-            "rate": "" if rate is None else rate_text(rate),
+            "rate": rate_text(rate) if rate is not None else "" if progress.begun else "starting",
             "left": "" if left is None or not progress.pending else f"{duration_text(left)} left",
             "failed": f"{progress.failed} failed" if progress.failed else "",
         }

@@ -15,10 +15,10 @@ class Clock:
 def test_rate_and_time_left_come_from_the_pairs_of_late_not_from_the_start():
     clock = Clock()
     progress = Progress(total=100, done=40, clock=clock)
-    assert (progress.rate, progress.seconds_left) == (None, None)
+    assert (progress.rate, progress.seconds_left, progress.begun) == (None, None, False)
     clock.now += 30  # workers begin
     progress.add(failed=False)
-    assert progress.rate is None
+    assert (progress.rate, progress.begun) == (None, True)
     for n in range(20):
         clock.now += 0.5
         progress.add(failed=n == 7)
