@@ -129,9 +129,10 @@ class Cluster(Generic[T, R]):
     @property
     def workers(self) -> int:
         """Threads of the cluster's workers at this moment."""
-        if time.monotonic() - self._looked >= _LOOK:
+        due = time.monotonic() - self._looked >= _LOOK
+        if due and self._client.status == "running":
             self._looked = time.monotonic()
-            with contextlib.suppress(OSError, TimeoutError):
+            with self._scheduler_needed(), contextlib.suppress(OSError, TimeoutError):
                 self._threads = sum(self._client.nthreads().values())
         return self._threads
 

@@ -24,11 +24,10 @@ from piv.errors import PIVError
 
 if TYPE_CHECKING:
     from piv.io.store import PackedPair
-    from piv.settings import Settings
 
 SECONDS, BYTES = 2.0, 64 << 20  # a transaction at the latest
 _GRACE = 3.0  # s for what is being computed when the run is stopped
-_BASE, _COARSE, _DENSE = 400e6, 500.0, 1500.0  # bytes of a worker, and for each pixel of a frame
+_BASE, _COARSE, _DENSE = 300e6, 480.0, 600.0  # bytes of a worker, and for each pixel of a frame
 _TICK = 0.25  # s; how often a display is renewed and a folder looked at
 
 
@@ -237,30 +236,26 @@ def _packed(task: PairTask, result: Answer | Lost, feed: Feed) -> PackedPair:
     return packed_failure(task.position, result.reason, seconds=float("nan"), name=feed.name(task))
 
 
-def default_workers(shape: tuple[int, int], settings: Settings, model: str) -> int:
+def default_workers(shape: tuple[int, int], model: str) -> int:
     """One for every processor core that this process may use, if the memory suffices.
 
     Parameters
     ----------
     shape : (int, int)
         (H, W) of the frames, px.
-    settings : Settings
     model : str
         ``none`` for the coarse stage alone.
     """
     cores, free = _cores(), _free_memory()
     if free is None:
         return cores
-    return max(1, min(cores, int(free / memory_of_worker(shape, settings, model))))
+    return max(1, min(cores, int(free / memory_of_worker(shape, model))))
 
 
-def memory_of_worker(shape: tuple[int, int], settings: Settings, model: str) -> float:
+def memory_of_worker(shape: tuple[int, int], model: str) -> float:
     """Bytes that a worker needs at most, about (measured, docs/batch.md)."""
-    pixels = shape[0] * shape[1]
-    need = _BASE + _COARSE * pixels
-    if model.lower() != "none":
-        need += min(settings.refine.memory * 2**30, _DENSE * pixels)
-    return need
+    each = _COARSE if model.lower() == "none" else _DENSE
+    return _BASE + each * shape[0] * shape[1]
 
 
 def _cores() -> int:

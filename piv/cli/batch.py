@@ -273,7 +273,7 @@ def _workers(planned: Plan, args: argparse.Namespace, pending: int) -> int:
 
     if args.workers is not None:
         return int(args.workers)
-    most = default_workers(planned.source.shape, planned.wishes.settings, planned.wishes.model)
+    most = default_workers(planned.source.shape, planned.wishes.model)
     return most if planned.wishes.watch is not None else max(1, min(most, pending))
 
 

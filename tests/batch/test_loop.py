@@ -22,7 +22,6 @@ from piv.batch.loop import (
 from piv.batch.processes import WorkerBug
 from piv.errors import InputError, StorageError
 from piv.io.store import PackedPair
-from piv.settings import Settings
 
 
 class Clock:
@@ -212,12 +211,12 @@ def test_workers_are_as_many_as_cores_unless_the_memory_is_too_small_for_them(mo
 
     monkeypatch.setattr(loop, "_cores", lambda: 16)
     monkeypatch.setattr(loop, "_free_memory", lambda: 1e12)
-    assert default_workers((1024, 1280), Settings(), "default") == 16
-    need = memory_of_worker((1024, 1280), Settings(), "default")
+    assert default_workers((1024, 1280), "default") == 16
+    need = memory_of_worker((1024, 1280), "default")
     monkeypatch.setattr(loop, "_free_memory", lambda: 3.5 * need)
-    assert default_workers((1024, 1280), Settings(), "default") == 3
+    assert default_workers((1024, 1280), "default") == 3
     monkeypatch.setattr(loop, "_free_memory", lambda: 0.1 * need)
-    assert default_workers((1024, 1280), Settings(), "default") == 1
+    assert default_workers((1024, 1280), "default") == 1
     monkeypatch.setattr(loop, "_free_memory", lambda: None)
-    assert default_workers((1024, 1280), Settings(), "default") == 16
-    assert memory_of_worker((1024, 1280), Settings(), "none") < need
+    assert default_workers((1024, 1280), "default") == 16
+    assert memory_of_worker((1024, 1280), "none") < need
