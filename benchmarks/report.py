@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 FLOWS = ("turbulence", "sqg", "wake", "separated", "wall", "vortex")
 SETS = ("evaluation", "robustness", "resolution")
@@ -122,7 +123,7 @@ def targets(beside: dict[str, Values], scored: dict[str, Values], sweeps: Path) 
     over = [kind for kind in cases if ratios[kind] > 0.7]
     worst = max(cases, key=ratios.__getitem__)
     add("robustness: no case above", "<= 0.7 of the best peer's",
-        f"up to {ratios[worst]:.2f} ({worst})"
+        f"up to {ratios[worst]:.3f} ({worst})"
         + (f"; above: {', '.join(over)}" if over else ""), not over)  # fmt: skip
     gains = {
         int(match[1]): fine["dense", kind]["gain"]
@@ -146,7 +147,7 @@ def targets(beside: dict[str, Values], scored: dict[str, Values], sweeps: Path) 
         f"{random:.4f} px", random <= 0.015)  # fmt: skip
     linear = base["dense", "linear"]["vector_rms"]
     add("linear flows", "<= 0.03 px", f"{linear:.3f} px", linear <= 0.03)
-    rows += intervals({name: scored[name] for name in SETS})
+    rows += intervals(scored)
     return rows
 
 
@@ -166,8 +167,8 @@ def intervals(scored: dict[str, Values]) -> list[list[str]]:
         inside = [low <= found[figure] <= high for *_, found in classes]
         ends = sorted((found[figure], f"{name}/{kind}") for name, kind, found in classes)
         measured = (
-            f"{sum(inside)} of {len(inside)} classes; {ends[0][0]:.0%} ({ends[0][1]}) to "
-            f"{ends[-1][0]:.0%} ({ends[-1][1]})"
+            f"{sum(inside)} of {len(inside)} classes; {ends[0][0]:.1%} ({ends[0][1]}) to "
+            f"{ends[-1][0]:.1%} ({ends[-1][1]})"
         )
         rows.append([what, f"{low:.0%}-{high:.0%}", measured, _met(all(inside))])
     lows = sorted((found["coverage_low"], f"{name}/{kind}") for name, kind, found in classes)
@@ -176,8 +177,8 @@ def intervals(scored: dict[str, Values]) -> list[list[str]]:
     met = lows[0][0] >= 0.55 and highs[-1][0] <= 0.8
     rows.append(["errors within the 68.3 % interval, any single pair", "55-80 %", measured,
                  _met(met)])  # fmt: skip
-    for name, values in scored.items():
-        rank = values["dense", "all classes pooled"]["rank_correlation"]
+    for name in SETS:
+        rank = scored[name]["dense", "all classes pooled"]["rank_correlation"]
         rows.append([f"rank correlation with the error, mixed pairs of `{name}`", ">= 0.4",
                      f"{rank:.2f}", _met(rank >= 0.4)])  # fmt: skip
     return rows
@@ -270,14 +271,15 @@ def robustness_figure(values: Values) -> Figure:
         for method in methods:
             _line(ax, method, [v for _, v in cases],
                   [values[method, kind]["vector_rms"] for kind, _ in cases])  # fmt: skip
-        ax.set(xlabel=name, ylabel="vector rms (px)", yscale="log")
+        _logarithmic(ax, "vector rms (px)")
+        ax.set(xlabel=name)
     done = {kind for cases in FACTORS.values() for kind, _ in cases} - {"base"}
     others = [kind for kind in kinds_of(values) if kind not in done]
     for method in methods:
         _line(axes["4"], method, range(len(others)),
               [values[method, kind]["vector_rms"] for kind in others], joined=False)  # fmt: skip
     axes["4"].set_xticks(range(len(others)), others)
-    axes["4"].set(ylabel="vector rms (px)", yscale="log")
+    _logarithmic(axes["4"], "vector rms (px)")
     figure.legend(*axes["0"].get_legend_handles_labels(), loc="outside upper center", ncols=5,
                   frameon=False)  # fmt: skip
     return figure
@@ -333,6 +335,14 @@ def _line(
     ax.plot(list(x), list(y), marker="_" if floor else "o", markersize=8 if floor else 4,
             color=COLOURS.get(method), label=method, **style)  # fmt: skip
     ax.grid(visible=True, color="0.93")
+
+
+def _logarithmic(ax: Axes, label: str) -> None:
+    """A logarithmic y axis with plain numbers."""
+    ax.set(ylabel=label, yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def main() -> None:
