@@ -145,18 +145,21 @@ def killed_again_and_again(
 ) -> Counter[str]:
     rng = np.random.default_rng(seed)
     phases: Counter[str] = Counter()
-    for when in moments:
-        if when == "creation" or (output.exists() and done(output) >= COUNT - 4):
+    todo = list(moments)
+    while todo:
+        if todo[0] == "creation" or (output.exists() and done(output) >= COUNT // 2):
             for path in output.parent.glob(f"*{output.name}*"):
                 path.unlink()  # from the beginning
         run = start(source, output)
         assert run.stdout is not None
         try:
-            kill_at(run, output, when, rng)
+            kill_at(run, output, todo[0], rng)
         finally:
             run.kill()
             run.stdout.close()
-        phases[phase(output) if run.returncode == -signal.SIGKILL else "had finished"] += 1
+        if run.returncode == -signal.SIGKILL:  # else it was quicker, and is tried again
+            phases[phase(output)] += 1
+            todo.pop(0)
     return phases
 
 
@@ -184,8 +187,9 @@ def test_thirty_kills_at_random_moments(source, whole, tmp_path, record_property
     assert code == 1, told
     assert_same(whole, output)
     assert sum(phases.values()) == 30
-    for name in ("creation", "computing", "commit, after the journal"):
-        assert phases[name] > 0
+    assert phases["creation"] > 0
+    assert phases["computing"] > 0
+    assert sum(count for name, count in phases.items() if name.startswith("commit")) > 0
 
 
 def test_a_run_whose_worker_is_killed_goes_on_by_itself(source, whole, tmp_path):
