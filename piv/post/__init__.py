@@ -49,6 +49,12 @@ if TYPE_CHECKING:
         rectangle,
         resample,
     )
+    from piv.post.paths import (
+        even_streamlines,
+        ftle,
+        pathlines,
+        streamlines,
+    )
     from piv.post.propagation import (
         correlated_errors,
         error_correlation_length,
@@ -59,6 +65,9 @@ if TYPE_CHECKING:
         SCHEMES,
         Scheme,
         savitzky_golay,
+    )
+    from piv.post.texture import (
+        line_integral_convolution,
     )
 
 # public name -> module in which it is
@@ -77,13 +86,17 @@ _LATER = {
     "derivative": "gradients",
     "divergence": "criteria",
     "error_correlation_length": "propagation",
+    "even_streamlines": "paths",
     "flow_rate": "lines",
     "flow_rate_uncertainty": "lines",
+    "ftle": "paths",
     "lambda_2": "criteria",
+    "line_integral_convolution": "texture",
     "material_acceleration": "acceleration",
     "mean_velocity": "frames",
     "normal_strain": "criteria",
     "okubo_weiss": "criteria",
+    "pathlines": "paths",
     "profile": "lines",
     "q_criterion": "criteria",
     "rectangle": "lines",
@@ -92,6 +105,7 @@ _LATER = {
     "sampled_uncertainty": "propagation",
     "savitzky_golay": "stencils",
     "shear_strain": "criteria",
+    "streamlines": "paths",
     "subtract_mean": "frames",
     "subtract_velocity": "frames",
     "swirling_strength": "criteria",
@@ -115,13 +129,17 @@ __all__ = [
     "derivative",
     "divergence",
     "error_correlation_length",
+    "even_streamlines",
     "flow_rate",
     "flow_rate_uncertainty",
+    "ftle",
     "lambda_2",
+    "line_integral_convolution",
     "material_acceleration",
     "mean_velocity",
     "normal_strain",
     "okubo_weiss",
+    "pathlines",
     "profile",
     "q_criterion",
     "rectangle",
@@ -130,6 +148,7 @@ __all__ = [
     "sampled_uncertainty",
     "savitzky_golay",
     "shear_strain",
+    "streamlines",
     "subtract_mean",
     "subtract_velocity",
     "swirling_strength",

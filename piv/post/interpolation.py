@@ -162,7 +162,8 @@ def _lagrange(coordinates: Float, at: Float, width: int) -> tuple[npt.NDArray[np
         cell = np.searchsorted(coordinates, at, side="right") - 1.0
     else:
         cell = np.searchsorted(-coordinates, -at, side="right") - 1.0
-    first = np.clip(cell - (width // 2 - 1), 0, size - width).astype(np.intp)
+    start = np.clip(np.nan_to_num(cell) - (width // 2 - 1), 0, size - width)
+    first = start.astype(np.intp)
     nodes = coordinates[first + np.arange(width)[:, None]]
     low, high = min(coordinates[0], coordinates[-1]), max(coordinates[0], coordinates[-1])
     slack = 1e-9 * (high - low)
