@@ -30,6 +30,10 @@ if TYPE_CHECKING:
         subtract_mean,
         subtract_velocity,
     )
+    from piv.post.gamma import (
+        gamma_1,
+        gamma_2,
+    )
     from piv.post.gradients import (
         VelocityGradient,
         derivative,
@@ -69,6 +73,12 @@ if TYPE_CHECKING:
     from piv.post.texture import (
         line_integral_convolution,
     )
+    from piv.post.vortices import (
+        Track,
+        Vortex,
+        find_vortices,
+        track_vortices,
+    )
 
 # public name -> module in which it is
 _LATER = {
@@ -76,7 +86,9 @@ _LATER = {
     "Profile": "lines",
     "Scales": "frames",
     "Scheme": "stencils",
+    "Track": "vortices",
     "VelocityGradient": "gradients",
+    "Vortex": "vortices",
     "acceleration_uncertainty": "acceleration",
     "circle": "lines",
     "circulation": "lines",
@@ -87,9 +99,12 @@ _LATER = {
     "divergence": "criteria",
     "error_correlation_length": "propagation",
     "even_streamlines": "paths",
+    "find_vortices": "vortices",
     "flow_rate": "lines",
     "flow_rate_uncertainty": "lines",
     "ftle": "paths",
+    "gamma_1": "gamma",
+    "gamma_2": "gamma",
     "lambda_2": "criteria",
     "line_integral_convolution": "texture",
     "material_acceleration": "acceleration",
@@ -109,6 +124,7 @@ _LATER = {
     "subtract_mean": "frames",
     "subtract_velocity": "frames",
     "swirling_strength": "criteria",
+    "track_vortices": "vortices",
     "uncertainty_of": "propagation",
     "velocity_gradient": "gradients",
     "vorticity": "criteria",
@@ -119,7 +135,9 @@ __all__ = [
     "Profile",
     "Scales",
     "Scheme",
+    "Track",
     "VelocityGradient",
+    "Vortex",
     "acceleration_uncertainty",
     "circle",
     "circulation",
@@ -130,9 +148,12 @@ __all__ = [
     "divergence",
     "error_correlation_length",
     "even_streamlines",
+    "find_vortices",
     "flow_rate",
     "flow_rate_uncertainty",
     "ftle",
+    "gamma_1",
+    "gamma_2",
     "lambda_2",
     "line_integral_convolution",
     "material_acceleration",
@@ -152,6 +173,7 @@ __all__ = [
     "subtract_mean",
     "subtract_velocity",
     "swirling_strength",
+    "track_vortices",
     "uncertainty_of",
     "velocity_gradient",
     "vorticity",
