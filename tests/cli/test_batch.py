@@ -364,19 +364,22 @@ def test_a_bar_fits_a_terminal_of_80_columns_and_shows_counts_rate_and_failures(
 
     now = [0.0]
     progress = Progress(10_000, clock=lambda: now[0])
-    console = Console(file=io.StringIO(), width=80, force_terminal=True, record=True)
-    bar = Bar(progress, console)
+    screen = Console(file=io.StringIO(), width=80, force_terminal=True)
+    bar, picture = Bar(progress, screen), Console(file=io.StringIO(), width=80, record=True)
     with bar.shown():
+        bar.tick()
+        picture.print(bar.renderable())
         for n in range(4321):
             now[0] += 3.0
             progress.add(failed=n % 400 == 0)
         bar.tick()
-        console.print(bar.renderable())
-    lines = [line for line in console.export_text().splitlines() if "4321/10000" in line]
-    assert lines
+        picture.print(bar.renderable())
+    first, last = picture.export_text().splitlines()
+    assert first.rstrip().endswith("0/10000 pairs starting")
     for words in ("4321/10000 pairs", "20.0 pairs/min", "4 h 43 min left", "11 failed"):
-        assert words in lines[-1]
-    assert max(len(line) for line in lines) <= 80
+        assert words in last
+    assert len(last) <= 80
+    assert last.startswith("━━━")
 
 
 def test_progress_for_machines_is_json_line_by_line(source, output, capsys):
