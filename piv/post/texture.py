@@ -60,7 +60,7 @@ def line_integral_convolution(
     along = _directions(field, here)
     there = np.repeat(np.repeat(here, refine, 0), refine, 1)
     noise = rng.standard_normal(there.shape).astype(np.float32)
-    rows, columns = (each.astype(np.float32) for each in np.indices(there.shape, dtype=np.float32))
+    indices: Float = np.indices(there.shape, np.float32)
     total, count = noise.copy(), np.ones(there.shape, np.float32)
     for sense in (1, -1):
         _smear(total, count, noise, there, along, indices, sense, int(length), refine)

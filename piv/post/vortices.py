@@ -282,7 +282,7 @@ def _fit(
 
 
 def _lamb_oseen(parameters: Float, x: Float, y: Float) -> Float:
-    """Both components, one after the other, of centre, circulation, logarithm of the core, and drift."""
+    """All u, then all v, of centre, circulation, logarithm of the core radius, and drift."""
     x0, y0, gamma, log_core, u0, v0 = parameters
     right, ahead = x - x0, y - y0
     square = np.maximum(right**2 + ahead**2, 1e-300)
