@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from piv.cli.guard import Parser, guarded
 
 # modules with `add_parser(commands)`; they load torch only when they run
-_COMMANDS = ("analyse", "batch", "pack", "status", "train", "evaluate", "settings", "doctor")
+_COMMANDS = (
+    "analyse", "batch", "pack", "status", "stats", "train", "evaluate", "settings", "doctor",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,281 @@
+"""``piv stats``: statistics of a run, in one file and a few lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from piv.cli.choices import check_output
+from piv.errors import InputError
+from piv.types import VectorField
+
+if TYPE_CHECKING:
+    from piv.io.statistics import Table
+    from piv.io.store import Results
+    from piv.post.statistics import Statistics, Third
+
+_SUFFIXES = (".nc", ".h5", ".hdf5")
+_Step = Callable[[], None]
+_Stage = Callable[[str, int | None], _Step]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "stats",
+        help="statistics of the results of a run",
+        description="Means, rms, Reynolds stresses, turbulent kinetic energy and its production, "
+        "higher moments, standard errors and convergence of the fields of a run, in one pass and "
+        "in memory that does not grow with it. What noise adds to is given raw and, where the "
+        "fields have an uncertainty, without it. The output is netCDF-4.",
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS.h5", help="what piv batch writes")
+    parser.add_argument("-o", "--output", type=Path, metavar="STATS.nc", help="file to write")
+    parser.add_argument(
+        "--group", choices=["dense", "coarse"], help="which fields (default: dense if there are)"
+    )
+    parser.add_argument(
+        "--pairs", metavar="FIRST:STOP:STEP", help="part of the run, by position, such as 100:500"
+    )
+    parser.add_argument(
+        "--exclude", default="masked,replaced,fallback", metavar="FLAGS",
+        help="vectors with one of these flags are left out (default: %(default)s), or none",
+    )  # fmt: skip
+    parser.add_argument(
+        "--third", choices=["isotropic", "none"], default="isotropic",
+        help="for the kinetic energy, the component that was not measured has the mean variance of "
+        "the others, or is left out (default: isotropic)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probe", action="append", default=[], metavar="ROW,COLUMN", dest="probes",
+        help="a vector whose running statistics are kept; may be repeated (default: nine)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spectrum", action="append", default=[], choices=["x", "y"], dest="spectra",
+        help="spectrum of the fluctuations along this axis; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--modes", type=int, metavar="N", help="the N modes of most energy (POD)")
+    parser.add_argument(
+        "--nu", type=float, metavar="VISCOSITY",
+        help="kinematic viscosity, m^2/s: adds dissipation and the scales that follow from it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--closure", choices=["plane", "isotropic"], default="plane",
+        help="for the dissipation: all four gradients of the plane, or du/dx alone "
+        "(default: plane)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="the summary for machines")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, compute, write, tell."""
+    from piv.io.statistics import parse_flags, write_tables
+    from piv.io.store import open_results
+
+    if args.output is not None:
+        if args.output.suffix.lower() not in _SUFFIXES:
+            raise InputError(f"the output must end in .nc or .h5: {args.output}")
+        check_output(args.output, [args.results], overwrite=args.overwrite)
+    exclude = parse_flags(args.exclude)
+    probes = _probes(args.probes)
+    chosen = _chosen(open_results(args.results), args)
+    with _progress() as stage:
+        flow, tables = _computed(chosen, args, exclude, probes, stage)
+        if args.output is not None:
+            write_tables(args.output, tables)
+    told = summary(flow, args.third)
+    told["output"] = None if args.output is None else str(args.output)
+    if args.json:
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for line in lines(args.results, told):
+            print(line)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Some fields of a run, read each time they are asked for."""
+
+    results: Results
+    positions: Sequence[int]
+    group: str | None
+
+    def __iter__(self) -> Iterator[VectorField]:
+        for position in self.positions:
+            yield self.results.field(position, self.group)
+
+
+def summary(flow: Statistics, third: Third) -> dict[str, Any]:
+    """Figures of the whole field, as plain data: means over the points that were counted."""
+    from piv.io.statistics import flag_names
+    from piv.post.turbulence import reynolds_stress, turbulent_kinetic_energy
+
+    stress = reynolds_stress(flow)
+    figures: dict[str, Any] = {
+        "fields": flow.fields,
+        "shape": list(flow.count.shape),
+        "units": flow.units,
+        "excluded_flags": flag_names(flow.exclude),
+        "counted": float(flow.count.mean() / flow.fields),
+        "fewest": int(flow.count.min()),
+        "effective_fields": _median(flow.effective_count[flow.count > 0]),
+        "mean_u": _mean(flow.mean_u),
+        "mean_v": _mean(flow.mean_v),
+        "standard_error_u": _median(flow.standard_error("u")),
+        "standard_error_v": _median(flow.standard_error("v")),
+    }
+    energy = turbulent_kinetic_energy(flow, third=third)
+    for name, both in (("uu", stress.uu), ("vv", stress.vv), ("kinetic_energy", energy)):
+        figures[name] = {"raw": _mean(both.raw), "corrected": _mean(both.corrected)}
+    figures["uv"] = _mean(stress.uv.raw)
+    return figures
+
+
+def lines(path: Path, told: dict[str, Any]) -> Iterator[str]:
+    """Say the same to people."""
+    unit = told["units"]
+    square = "px^2" if unit == "px" else "m^2/s^2"
+    height, width = told["shape"]
+    yield f"{path}: {told['fields']} field(s) of {height} x {width} vectors (height x width)"
+    rule = told["excluded_flags"].replace(" ", ", ")
+    yield _row("counted", f"{100 * told['counted']:.4g} % of the vectors; excluded: {rule}")
+    yield _row("independent fields", _number(told["effective_fields"], ""))
+    for name in ("u", "v"):
+        error = told[f"standard_error_{name}"]
+        known = "" if error is None else f", standard error at a point {error:.3g} {unit}"
+        yield _row(f"mean {name}", f"{_number(told[f'mean_{name}'], unit)}{known}")
+    for name, label in (("uu", "uu"), ("vv", "vv"), ("kinetic_energy", "kinetic energy")):
+        both = told[name]
+        clean = both["corrected"]
+        text = _number(both["raw"], square)
+        yield _row(
+            label, text if clean is None else f"{text}; without noise {_number(clean, square)}"
+        )
+    yield _row("uv (y up)", _number(told["uv"], square))
+    if told["output"] is not None:
+        yield _row("written", told["output"])
+
+
+def _computed(
+    chosen: _Chosen, args: argparse.Namespace, exclude: Any, probes: Any, stage: _Stage
+) -> tuple[Statistics, dict[str, Table]]:
+    from piv.io.statistics import modes_table, spectrum_table, statistics_tables
+    from piv.post.modes import pod
+    from piv.post.small_scales import dissipation
+    from piv.post.spectra import spectrum
+    from piv.post.statistics import statistics_of
+
+    count = len(chosen.positions)
+    flow = statistics_of(
+        chosen, exclude=exclude, probes=probes, progress=stage("statistics", count)
+    )
+    rate = None
+    if args.nu is not None:
+        rate = dissipation(
+            chosen, flow, nu=args.nu, closure=args.closure, exclude=exclude,
+            progress=stage("dissipation", count),
+        )  # fmt: skip
+    tables = statistics_tables(flow, third=args.third, rate=rate, nu=args.nu or 0.0)
+    for axis in dict.fromkeys(args.spectra):
+        step = stage(f"spectrum along {axis}", count)
+        found = spectrum(chosen, flow, axis=axis, exclude=exclude, progress=step)
+        tables[f"spectrum_{axis}"] = spectrum_table(flow, found)
+    if args.modes is not None:
+        decomposed = pod(chosen, modes=args.modes, exclude=exclude, progress=stage("modes", None))
+        pairs = [int(chosen.results.pairs[position]) for position in chosen.positions]
+        tables["modes"] = modes_table(flow, decomposed, pairs)
+    return flow, tables
+
+
+def _chosen(results: Results, args: argparse.Namespace) -> _Chosen:
+    """What is to be read.
+
+    Raises
+    ------
+    InputError
+        If that is nothing.
+    """
+    if args.group is not None and args.group not in results.groups:
+        raise InputError(
+            f"{args.results} has no {args.group} fields; it has {', '.join(results.groups)}"
+        )
+    wanted = range(len(results))[_slice(args.pairs)]
+    positions = sorted(set(results.done) & set(wanted))
+    if not positions:
+        raise InputError(f"{args.results} has no finished pair among those chosen")
+    return _Chosen(results, positions, args.group)
+
+
+def _slice(text: str | None) -> slice:
+    if text is None:
+        return slice(None)
+    parts = text.split(":")
+    try:
+        numbers = [int(part) if part.strip() else None for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or (len(numbers) == 3 and numbers[2] == 0):
+        raise InputError(f"--pairs is FIRST:STOP or FIRST:STOP:STEP, such as 100:500, not {text}")
+    return slice(*numbers)
+
+
+def _probes(texts: Sequence[str]) -> list[tuple[int, int]] | None:
+    found = []
+    for text in texts:
+        try:
+            row, column = (int(part) for part in text.split(","))
+        except ValueError:
+            raise InputError(f"--probe is ROW,COLUMN, such as 120,300, not {text}") from None
+        found.append((row, column))
+    return found or None
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<19} {text}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "not known" if value is None else f"{value:.4g} {unit}".rstrip()
+
+
+def _mean(values: Any) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _median(values: Any) -> float | None:
+    known = values[np.isfinite(values)]
+    middle = float(np.median(known)) if known.size else math.nan
+    return middle if math.isfinite(middle) else None
+
+
+@contextmanager
+def _progress() -> Iterator[_Stage]:
+    """A bar for each stage on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _text, _total: lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def stage(text: str, total: int | None) -> _Step:
+            task = bar.add_task(text, total=total)
+            return lambda: bar.advance(task)
+
+        yield stage
