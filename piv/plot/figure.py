@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from piv.errors import InputError
 from piv.io.files import replacing
 from piv.plot.layout import Page, Scene
 from piv.plot.panels import draw_speed, draw_uncertainty, draw_vectors, draw_vorticity, finish
+from piv.plot.style import STYLE
 from piv.types import Analysis, ImagePair, VectorField
 
 if TYPE_CHECKING:
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "pdf", "svg")
 _DPI = 300
-_STYLE: dict[Any, Any] = {
-    "font.size": 8.0,
-    "font.family": "sans-serif",
-    "axes.titlesize": 8.5,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.0,
-    "axes.linewidth": 0.6,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "mathtext.default": "regular",
-}
 
 
 def figure(
@@ -79,7 +63,7 @@ def figure(
     _check(field, range, vector_scale)
     scene = Scene.of(field)
     page = Page.of(scene.aspect)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         drawing = Figure(figsize=(page.width, page.height))
         FigureCanvasAgg(drawing)
         axes = [drawing.add_axes(page.panel(number)) for number in (0, 1, 2, 3)]
@@ -111,7 +95,7 @@ def save_figure(drawing: Figure, path: str | Path) -> None:
     from matplotlib import rc_context
 
     kind = figure_format(path)
-    with rc_context(_STYLE), replacing(path) as file:
+    with rc_context(STYLE), replacing(path) as file:
         drawing.savefig(file, format=kind, dpi=_DPI)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from piv.plot.layout import Page, Scene, frame_extent, prefixed
+from piv.plot.scales import evenly, extension, nice, per_second, widened
 from piv.post import vorticity
 from piv.types import Float, ImagePair
 
@@ -36,7 +35,7 @@ def draw_vectors(
 
     field = scene.field
     _draw_background(axes, scene, pair)
-    rows, columns = _sample(field.shape, max(2, int(page.panel_width / _ARROW)), scene)
+    rows, columns = evenly(field.shape, max(2, int(page.panel_width / _ARROW)), scene)
     grid = np.ix_(rows, columns)
     u, v = (component[grid] * scene.per_speed for component in (field.u, field.v))
     x = np.broadcast_to(field.x[columns] * scene.per_length, u.shape)
@@ -58,7 +57,7 @@ def draw_vectors(
         left, right, _, _ = scene.extent
         distance = abs(x[0, 1] - x[0, 0]) if x.shape[1] > 1 else right - left
         scale = longest * (right - left) / distance
-        reference = _nice(1.5 * longest)
+        reference = nice(1.5 * longest)
     else:
         reference = vector_scale * scene.per_speed
         scale = 10 * reference
@@ -109,13 +108,13 @@ def draw_speed(axes: Axes, scene: Scene, page: Page, limits: tuple[float, float]
     seen = speed[~scene.masked]
     if limits is None:
         low, high = np.percentile(seen, (0.5, 99.5))
-        low, high = _widened(0.0 if low < 0.4 * high else low, high)
+        low, high = widened(0.0 if low < 0.4 * high else low, high)
     else:
         low, high = (limit * scene.per_speed for limit in limits)
     quantity = "displacement" if scene.field.units == "px" else "speed"
     axes.set_title(f"{quantity} ({scene.speed_unit})")
     image = scene.image(axes, speed, cmap="viridis", vmin=low, vmax=high)
-    _colour_bar(axes, page, image, _extension(seen, low, high))
+    _colour_bar(axes, page, image, extension(seen, low, high))
 
 
 def draw_vorticity(axes: Axes, scene: Scene, page: Page) -> None:
@@ -129,11 +128,11 @@ def draw_vorticity(axes: Axes, scene: Scene, page: Page) -> None:
     seen = values[~scene.masked & np.isfinite(values)]
     top = float(np.percentile(np.abs(seen), 99.5)) if seen.size else 0.0
     top = top if top > 0 else 1.0
-    unit, per = ("px/px", 1.0) if field.units == "px" else _per_second(top)
+    unit, per = ("px/px", 1.0) if field.units == "px" else per_second(top)
     axes.set_title(f"vorticity ({unit})")
     values, seen, top = values * per, seen * per, top * per
     image = scene.image(axes, values, cmap="RdBu_r", vmin=-top, vmax=top)
-    _colour_bar(axes, page, image, _extension(seen, -top, top))
+    _colour_bar(axes, page, image, extension(seen, -top, top))
 
 
 def draw_uncertainty(axes: Axes, scene: Scene, page: Page) -> None:
@@ -158,9 +157,9 @@ def draw_uncertainty(axes: Axes, scene: Scene, page: Page) -> None:
         _say(axes, "not known for this field")
         return
     low, high = np.percentile(seen, (0.5, 99))
-    low, high = _widened(0.0 if low < 0.4 * high else low, high)
+    low, high = widened(0.0 if low < 0.4 * high else low, high)
     image = scene.image(axes, values, cmap="magma", vmin=low, vmax=high)
-    _colour_bar(axes, page, image, _extension(seen, low, high))
+    _colour_bar(axes, page, image, extension(seen, low, high))
 
 
 def finish(axes: Axes, scene: Scene, page: Page, number: int) -> None:
@@ -227,44 +226,6 @@ def _apart(bar: Any, length: float) -> bool:
     )
 
 
-def _per_second(largest: float) -> tuple[str, float]:
-    """The unit in which a vorticity has few digits, and how many of them make 1/s."""
-    power = 0 if largest < 1e4 else 3 if largest < 1e7 else 6
-    return ("1/s", 1.0) if power == 0 else (f"$10^{power}$/s", 10.0**-power)
-
-
 def _say(axes: Axes, text: str) -> None:
     axes.set_facecolor("0.95")
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.35")
-
-
-def _sample(
-    shape: tuple[int, ...], across: int, scene: Scene
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows and columns of the vectors that are drawn: evenly spaced and centred."""
-    left, right, bottom, top = scene.extent
-    cell = abs(right - left) / shape[-1], abs(bottom - top) / shape[-2]
-    distance = abs(right - left) / across
-    chosen = []
-    for size, each in ((shape[-2], cell[1]), (shape[-1], cell[0])):
-        step = min(max(1, round(distance / each)), size)
-        first = (size - 1 - (size - 1) // step * step) // 2
-        chosen.append(np.arange(first, size, step))
-    return chosen[0], chosen[1]
-
-
-def _nice(value: float) -> float:
-    """Round to 1, 2 or 5 times a power of ten, not above ``value``."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return float(f"{max(n for n in (1, 2, 5) if n * power <= value * (1 + 1e-9)) * power:.3g}")
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _extension(seen: Float, low: float, high: float) -> str:
-    """Which ends of a colour bar are pointed: more than the rounding error lies beyond them."""
-    slack = 1e-6 * (high - low)
-    below, above = bool((seen < low - slack).any()), bool((seen > high + slack).any())
-    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
