@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
 
 from piv.types import Bool, Float
 
@@ -160,7 +159,15 @@ class _Level:
 def _pooled(values: Float) -> Float:
     """Mean over neighbouring points that have a value; NaN where none has."""
     known = np.isfinite(values)
-    size = [1] * (values.ndim - 2) + [POOL] * min(2, values.ndim)
-    total = ndimage.uniform_filter(np.where(known, values, 0.0), size, mode="constant")
-    share = ndimage.uniform_filter(known.astype(np.float64), size, mode="constant")
+    total, share = _box_sum(np.where(known, values, 0.0)), _box_sum(known.astype(np.float64))
     return np.divide(total, share, out=np.full(values.shape, np.nan), where=known & (share > 0))
+
+
+def _box_sum(values: Float) -> Float:
+    """Sum over the neighbours along the last two axes; nothing lies outside."""
+    for axis in range(-1, -min(values.ndim, 2) - 1, -1):
+        lines = np.moveaxis(values, axis, -1)
+        before = [(0, 0)] * (lines.ndim - 1)
+        sums = np.cumsum(np.pad(lines, [*before, (POOL // 2 + 1, POOL // 2)]), axis=-1)
+        values = np.moveaxis(sums[..., POOL:] - sums[..., :-POOL], -1, axis)
+    return values

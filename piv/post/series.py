@@ -45,7 +45,7 @@ def fields_of(series: Series) -> Iterator[VectorField]:
         if first is None:
             first = field
         else:
-            _check_same(first, field, number)
+            check_same(first, field, number)
         yield field
 
 
@@ -164,7 +164,14 @@ def _of_dataset(dataset: Any) -> Iterator[VectorField]:
         yield VectorField.from_xarray(one)
 
 
-def _check_same(first: VectorField, field: VectorField, number: int) -> None:
+def check_same(first: VectorField, field: VectorField, number: int) -> None:
+    """Refuse a field that is not of the series of the first one.
+
+    Raises
+    ------
+    InputError
+        If grid, unit, direction of y or having an uncertainty differ.
+    """
     if field.shape[-2:] != first.shape[-2:] or not (
         np.allclose(field.x, first.x) and np.allclose(field.y, first.y)
     ):

@@ -19,7 +19,7 @@ from piv.post.convergence import Convergence, History
 from piv.post.corrected import Corrected
 from piv.post.moments import Moments, check_order
 from piv.post.sampling import Blocking, probe_stride
-from piv.post.series import EXCLUDED, Progress, Series, done, fields_of, usable
+from piv.post.series import EXCLUDED, Progress, Series, check_same, done, fields_of, usable
 from piv.types import Bool, Flag, Float, Units, VectorField, YAxis
 
 Component: TypeAlias = Literal["u", "v"]
@@ -206,10 +206,11 @@ class Accumulator:
         Raises
         ------
         InputError
-            If a probe lies outside the first field.
+            If it is on another grid or in another unit than the first one, or a probe lies outside.
         """
         if self._sums is None:
             self._sums = _Sums.of(field, self._order, self._probes)
+        check_same(self._sums.first, field, self._sums.fields)
         self._sums.add(field, usable(field, self._exclude))
 
     def merge(self, other: Accumulator) -> None:
@@ -251,7 +252,7 @@ class _Sums:
     blocking: Blocking
     history: History
     fields: int = 0
-    waiting: list[tuple[VectorField, Bool]] = field(default_factory=list)
+    waiting: list[tuple[Float, Float, Bool]] = field(default_factory=list)
 
     @classmethod
     def of(cls, first: VectorField, order: int, probes: npt.ArrayLike | None) -> _Sums:
@@ -273,26 +274,22 @@ class _Sums:
         part = np.s_[:: self.stride, :: self.stride]
         self.blocking.add(np.stack([one.u[part], one.v[part]]), where[part])
         self.history.add(one, where)
-        self.waiting.append((one, where))
+        for total, size in zip(self.squares, (one.uncertainty_u, one.uncertainty_v), strict=False):
+            assert size is not None  # as in the first field: the series was checked
+            np.add(total, np.square(size, dtype=np.float64), out=total, where=where)
+        self.waiting.append((one.u, one.v, where))
         self.fields += 1
         if len(self.waiting) >= np.clip(_BUFFER // one.u.size, 1, _LONGEST):
             self.drain()
 
     def drain(self) -> None:
-        if not self.waiting:
-            return
-        fields, wheres = zip(*self.waiting, strict=True)
-        u, v = np.stack([each.u for each in fields]), np.stack([each.v for each in fields])
-        self.moments.include(u, v, np.stack(wheres))
-        for total, name in zip(self.squares, ("uncertainty_u", "uncertainty_v"), strict=False):
-            for each, where in self.waiting:
-                square = np.square(getattr(each, name), dtype=np.float64)
-                np.add(total, square, out=total, where=where)
-        self.waiting.clear()
+        if self.waiting:
+            u, v, where = (np.stack(each) for each in zip(*self.waiting, strict=True))
+            self.moments.include(u, v, where)
+            self.waiting.clear()
 
     def merge(self, other: _Sums) -> None:
-        for _ in fields_of([self.first, other.first]):  # one grid and one unit
-            pass
+        check_same(self.first, other.first, self.fields)
         self.drain()
         other.drain()
         self.moments = self.moments.merge(other.moments)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from piv.errors import InputError
 from piv.post.moments import Moments
+from piv.post.sampling import _pooled
 from piv.post.series import EXCLUDED
 from piv.post.statistics import Accumulator, Statistics, statistics_of
 from piv.post.turbulence import (
@@ -179,6 +180,16 @@ def test_the_standard_error_knows_correlation_in_time(rho: float, rng: np.random
     # the means of 320 points, whose true value is 0, scatter as the standard error says
     spread = np.sqrt((flow.mean_u**2).mean())
     assert spread == pytest.approx(np.median(flow.standard_error("u")), rel=0.15)
+
+
+def test_neighbours_are_pooled_as_a_box_filter_does(rng: np.random.Generator) -> None:
+    values = rng.normal(0, 1, (9, 13))
+    values[2, 3] = np.nan
+    pooled = _pooled(values)
+    assert pooled[6, 7] == pytest.approx(values[4:9, 5:10].mean())
+    assert pooled[0, 0] == pytest.approx(values[:3, :3].mean())
+    assert pooled[3, 4] == pytest.approx(np.nanmean(values[1:6, 2:7]))
+    assert np.isnan(pooled[2, 3])
 
 
 def test_standard_errors_cover_repeated_experiments(rng: np.random.Generator) -> None:
