@@ -17,21 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from piv.correlate.fft import Peaks, correlation_planes, find_peaks
-from piv.correlate.windows import at_every_pixel, centres, extract, window_starts
+from piv.correlate.passes import Frames, Images, Windows
+from piv.correlate.windows import at_every_pixel
 from piv.settings import CorrelateSettings, ValidateSettings
-from piv.spline import coefficients, deform_pair, seen_in_both
 from piv.types import Flag
 from piv.validate import REJECTED, extrapolate, fill, validate
 
-_CHUNK = 16 * 2**20  # samples of windows that are correlated at once: bounds the memory
-
 ROUGH = 3  # degree of the spline in passes that another one follows: half the work
 
-# windows with less contrast than this part of the well-lit ones hold no particles
-_LEAST_CONTRAST = 0.05
-# a window needs this part of its pixels in the fluid
-_LEAST_FLUID = 0.25
 # the first window grows when fewer of its vectors than this are plausible
 _FEW_PLAUSIBLE = 0.6
 
@@ -48,6 +41,7 @@ class Grid:
     height: Tensor
     ratio: Tensor
     windows: tuple[tuple[int, int], ...] = ()
+    pairs: Tensor | None = None  # how many contributed to each vector; None = the one pair
 
     @property
     def keep(self) -> Tensor:
@@ -61,25 +55,6 @@ class Grid:
     def dense(self, height: int, width: int) -> Tensor:
         """(B, 2, H, W): the filled field at every pixel."""
         return at_every_pixel(self.filled(), self.y, self.x, height, width)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Frames:
-    """Both frames ready for all passes."""
-
-    first: Tensor  # (B, H, W), zero mean, unit variance
-    second: Tensor
-    splines: dict[int, tuple[Tensor, Tensor]]  # degree -> coefficients, (B, 1, H, W)
-    fluid: Tensor | None  # (B, H, W), 1 = fluid
-
-    def select(self, index: Tensor) -> _Frames:
-        return replace(
-            self,
-            first=self.first[index],
-            second=self.second[index],
-            splines={d: (a[index], b[index]) for d, (a, b) in self.splines.items()},
-            fluid=None if self.fluid is None else self.fluid[index],
-        )
 
 
 def multipass(
@@ -104,15 +79,20 @@ def multipass(
     Grid
         Of the last pass: measured values with the flags of all tests, not filled.
     """
-    height, width = first.shape[-2:]
-    frames = _prepare(first, second, fluid, settings.spline)
+    frames = Frames.prepare(first, second, fluid, {ROUGH, settings.spline})
+    return passes(frames, settings, limits)
+
+
+def passes(images: Images, settings: CorrelateSettings, limits: ValidateSettings) -> Grid:
+    """All passes over a batch of pairs, or over a series as a whole; see :func:`multipass`."""
+    height, width = images.shape
     sizes = [fitted(size, height, width) for size in settings.window_sizes]
-    grid, predictor, grown = _first_pass(frames, sizes[0], settings, limits)
+    grid, predictor, grown = _first_pass(images, sizes[0], settings, limits)
     used = [grown] if grown != sizes[0] else []
     used.append(sizes[0])
     remaining = sizes[1:] if grown == sizes[0] else sizes
     for size in remaining[:-1]:
-        grid = _pass(frames, predictor, size, settings, limits, ROUGH)
+        grid = _pass(images, predictor, size, settings, limits, ROUGH)
         predictor = _predict(grid, height, width)
     last = sizes[-1]
     repeats = settings.repeats - (1 if not remaining else 0)
@@ -120,7 +100,7 @@ def multipass(
         previous = grid
         followed = n == 0 and repeats > 1  # convergence is judged from the second on
         degree = ROUGH if followed else settings.spline
-        grid = _pass(frames, predictor, last, settings, limits, degree)
+        grid = _pass(images, predictor, last, settings, limits, degree)
         if n > 0 and _change(grid, previous) < settings.convergence:
             break
         if n < repeats - 1:
@@ -133,40 +113,16 @@ def fitted(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
     return min(size[0], height // 2), min(size[1], width // 2)
 
 
-def _prepare(first: Tensor, second: Tensor, fluid: Tensor | None, degree: int) -> _Frames:
-    if fluid is None:
-        pixels: Tensor | None = None
-        prepared = [_standardise(image, None) for image in (first, second)]
-    else:
-        pixels = (fluid != 0).to(first)
-        prepared = [_standardise(image, pixels) for image in (first, second)]
-    a, b = (image[:, None] for image in prepared)
-    splines = {d: (coefficients(a, d), coefficients(b, d)) for d in {ROUGH, degree}}
-    return _Frames(prepared[0], prepared[1], splines, pixels)
-
-
-def _standardise(image: Tensor, pixels: Tensor | None) -> Tensor:
-    """Zero mean and unit variance of the fluid; zero elsewhere, so that a mask makes no edge."""
-    if pixels is None:
-        centred = image - image.mean((-2, -1), keepdim=True)
-        variance = centred.square().mean((-2, -1), keepdim=True)
-    else:
-        count = pixels.sum((-2, -1), keepdim=True).clamp(min=1)
-        centred = (image - (image * pixels).sum((-2, -1), keepdim=True) / count) * pixels
-        variance = centred.square().sum((-2, -1), keepdim=True) / count
-    return centred / variance.sqrt().clamp(min=1e-12)
-
-
 def _first_pass(
-    frames: _Frames, size: tuple[int, int], settings: CorrelateSettings, limits: ValidateSettings
+    images: Images, size: tuple[int, int], settings: CorrelateSettings, limits: ValidateSettings
 ) -> tuple[Grid, Tensor, tuple[int, int]]:
     """First grid, predictor at every pixel, and the window that was needed.
 
     A pair whose displacement breaks the quarter rule of its window, or most of whose vectors are
     implausible, is measured again with windows twice as large as long as that helps.
     """
-    height, width = frames.first.shape[-2:]
-    grid = _pass(frames, None, size, settings, limits)
+    height, width = images.shape
+    grid = _pass(images, None, size, settings, limits)
     predictor = _predict(grid, height, width)
     grown = size
     plausible, broken = _judge(grid, size)
@@ -176,7 +132,7 @@ def _first_pass(
         larger = fitted(doubled, height, width)
         if larger != doubled or max(larger) > settings.largest_window:
             break
-        trial = _pass(frames.select(todo), None, larger, settings, limits)
+        trial = _pass(images.select(todo), None, larger, settings, limits)
         share, still_broken = _judge(trial, larger)
         better = (share > plausible[todo]) | (broken[todo] & (share > _FEW_PLAUSIBLE / 2))
         if not bool(better.any()):
@@ -201,48 +157,31 @@ def _judge(grid: Grid, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def _pass(
-    frames: _Frames,
+    images: Images,
     predictor: Tensor | None,
     size: tuple[int, int],
     settings: CorrelateSettings,
     limits: ValidateSettings,
     degree: int = 0,
 ) -> Grid:
-    """Correlate all windows of one size.
+    """Correlate all windows of one size, and test what comes of it.
 
     The predictor (B, 2, H, W) is None in the first pass; after it, ``degree`` is that of the
     spline with which the frames are moved.
     """
-    height, width = frames.first.shape[-2:]
-    rows = window_starts(height, size[0], settings.overlap)
-    columns = window_starts(width, size[1], settings.overlap)
-    y = torch.from_numpy(centres(rows, size[0])).to(frames.first)
-    x = torch.from_numpy(centres(columns, size[1])).to(frames.first)
+    windows = Windows.over(images, size, settings.overlap, predicted=predictor is not None)
+    peaks, dark, masked, pairs = images.correlate(windows, predictor, degree)
     if predictor is None:
-        first, second = frames.first, frames.second
-        visible = frames.fluid
-        reach = (size[0] // 2, size[1] // 2)
-        base = torch.zeros(2, device=first.device)[None, :, None, None]
+        base = torch.zeros(2, device=images.device)[None, :, None, None]
     else:
-        first, second = (t[:, 0] for t in deform_pair(*frames.splines[degree], predictor, degree))
-        visible = seen_in_both(frames.fluid, predictor)
-        # what the predictor missed is small; a short reach keeps false peaks out
-        reach = (max(size[0] // 4, 3), max(size[1] // 4, 3))
-        base = _at_nodes(predictor, y, x)
-
-    def windows(images: Tensor) -> Tensor:
-        return extract(images, rows, columns, size)
-
-    seen = None if visible is None else windows(visible)
-    peaks, contrast = _correlate(windows(first), windows(second), seen, reach)
-    flags = peaks.flags
-    lit = torch.quantile(contrast.flatten(1), 0.75, dim=1)[:, None, None]
-    flags = flags | (contrast < _LEAST_CONTRAST * lit).int() * int(Flag.NO_CONTRAST)
-    flags = flags | _masked(frames.fluid, y, x, flags)
+        base = _at_nodes(predictor, windows.y, windows.x)
+    flags = peaks.flags | dark.int() * int(Flag.NO_CONTRAST) | masked.int() * int(Flag.MASKED)
     nothing = torch.where((flags & int(Flag.MASKED | Flag.NO_CONTRAST)) != 0, torch.nan, 0.0)
     u, v = peaks.u + base[:, 0] + nothing, peaks.v + base[:, 1] + nothing
-    flags = validate(u, v, flags, peaks.height, peaks.ratio, limits)
-    return Grid(x, y, u, v, flags, peaks.height, peaks.ratio)
+    # the noise of a mean of n planes is sqrt(n) times lower: so is the least height of a peak
+    evidence = peaks.height if pairs is None else peaks.height * pairs.clamp(min=1).sqrt()
+    flags = validate(u, v, flags, evidence, peaks.ratio, limits)
+    return Grid(windows.x, windows.y, u, v, flags, peaks.height, peaks.ratio, pairs=pairs)
 
 
 def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -251,49 +190,6 @@ def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
     low_x, high_x = x.floor().long(), x.ceil().long()
     rows = (predictor[:, :, low_y] + predictor[:, :, high_y]) / 2
     return (rows[..., low_x] + rows[..., high_x]) / 2
-
-
-def _masked(fluid: Tensor | None, y: Tensor, x: Tensor, flags: Tensor) -> Tensor:
-    if fluid is None:
-        return torch.zeros_like(flags)
-    centre = fluid[:, y.round().long()][..., x.round().long()]
-    return (centre == 0).int() * int(Flag.MASKED)
-
-
-def _correlate(
-    first: Tensor, second: Tensor, seen: Tensor | None, reach: tuple[int, int]
-) -> tuple[Peaks, Tensor]:
-    """Peaks and contrast of all windows, (B, Ny, Nx); rows of windows at a time to save memory."""
-    samples = first.shape[0] * first.shape[2] * first.shape[3] * first.shape[4]
-    step = max(1, _CHUNK // samples)
-    pieces, contrasts = [], []
-    for start in range(0, first.shape[1], step):
-        part = slice(start, start + step)
-        mask = None if seen is None else seen[:, part]
-        planes, contrast = _planes(
-            first[:, part].contiguous(), second[:, part].contiguous(), mask, reach
-        )
-        pieces.append(find_peaks(planes))
-        contrasts.append(contrast)
-    joined = Peaks(*(torch.cat(list(parts), dim=1) for parts in zip(*pieces, strict=True)))
-    return joined, torch.cat(contrasts, dim=1)
-
-
-def _planes(
-    a: Tensor, b: Tensor, mask: Tensor | None, reach: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Planes and contrast; only the windows that are partly hidden pay for their masks."""
-    planes, contrast = correlation_planes(a, b, None, reach)
-    if mask is None:
-        return planes, contrast
-    share = mask.mean((-2, -1))
-    partly = (share < 1).nonzero(as_tuple=True)
-    if len(partly[0]):
-        special = correlation_planes(a[partly], b[partly], mask[partly], reach)
-        enough = (share[partly] >= _LEAST_FLUID)[:, None, None]
-        planes[partly] = torch.where(enough, special.values, 0.0)
-        contrast[partly] = special.contrast
-    return planes, contrast
 
 
 def _predict(grid: Grid, height: int, width: int) -> Tensor:
