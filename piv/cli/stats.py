@@ -73,6 +73,11 @@ def add_parser(commands: Any) -> None:
         help="for the dissipation: all four gradients of the plane, or du/dx alone "
         "(default: plane)",
     )  # fmt: skip
+    parser.add_argument(
+        "--correlation-length", type=float, default=0.0, metavar="LENGTH",
+        help="distance at which the errors of two vectors correlate by 1/e, in the fields' unit of "
+        "length: noise in spectra and dissipation depends on it (default: 0, independent)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the summary for machines")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.set_defaults(run=run)
@@ -185,12 +190,15 @@ def _computed(
     if args.nu is not None:
         rate = dissipation(
             chosen, flow, nu=args.nu, closure=args.closure, exclude=exclude,
-            progress=stage("dissipation", count),
+            correlation_length=args.correlation_length, progress=stage("dissipation", count),
         )  # fmt: skip
     tables = statistics_tables(flow, third=args.third, rate=rate, nu=args.nu or 0.0)
     for axis in dict.fromkeys(args.spectra):
         step = stage(f"spectrum along {axis}", count)
-        found = spectrum(chosen, flow, axis=axis, exclude=exclude, progress=step)
+        found = spectrum(
+            chosen, flow, axis=axis, exclude=exclude, progress=step,
+            correlation_length=args.correlation_length,
+        )  # fmt: skip
         tables[f"spectrum_{axis}"] = spectrum_table(flow, found)
     if args.modes is not None:
         decomposed = pod(chosen, modes=args.modes, exclude=exclude, progress=stage("modes", None))

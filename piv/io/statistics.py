@@ -16,7 +16,7 @@ from piv.io.hdf5 import replacing_hdf5
 from piv.io.labelled import attributes, to_json
 from piv.post.corrected import Corrected
 from piv.post.modes import POD
-from piv.post.small_scales import scales
+from piv.post.small_scales import turbulence_scales
 from piv.post.spectra import Spectrum
 from piv.post.statistics import Statistics, Third
 from piv.post.turbulence import production, reynolds_stress, turbulent_kinetic_energy
@@ -132,7 +132,7 @@ def statistics_tables(
         add_both("dissipation", rate, rates, f"dissipation, nu = {nu:g}")
         known = np.isfinite(rate.noise).any()
         variance = 0.5 * (stress.uu + stress.vv)
-        small = scales(
+        small = turbulence_scales(
             variance.corrected if known else variance.raw,
             rate.corrected if known else rate.raw,
             nu=nu,

@@ -13,7 +13,7 @@ from piv.errors import InputError
 from piv.post.corrected import Corrected
 from piv.post.distributions import fluctuation
 from piv.post.moments import Moments
-from piv.post.noise import uncorrelated
+from piv.post.propagation import gaussian_correlation
 from piv.post.series import (
     EXCLUDED,
     Progress,
@@ -26,7 +26,6 @@ from piv.post.series import (
     usable,
 )
 from piv.post.statistics import Component, Statistics
-from piv.post.stencils import Correlation
 from piv.types import Bool, Flag, Float
 
 Pair = Literal["uu", "uv", "vu", "vv"]
@@ -67,7 +66,7 @@ def two_point_correlation(
     point: tuple[int, int],
     *,
     components: Pair = "uu",
-    error_correlation: Correlation | None = None,
+    correlation_length: float = 0.0,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Corrected:
@@ -86,8 +85,8 @@ def two_point_correlation(
     point : (row, column)
     components : "uu", "uv", "vu" or "vv"
         At the point, and elsewhere; v up.
-    error_correlation : function, optional
-        Correlation of the errors of two vectors, from their distance; default uncorrelated.
+    correlation_length : float
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
     exclude, progress : see :func:`statistics_of`
 
     Returns
@@ -123,7 +122,7 @@ def two_point_correlation(
             distance = np.hypot(
                 flow.x[None, :] - flow.x[point[1]], flow.y[:, None] - flow.y[point[0]]
             )
-            share = (error_correlation or uncorrelated)(distance)
+            share = gaussian_correlation(correlation_length)(distance)
             covariance = covariance - share * np.sqrt(first[point] * second)
         left = (squares["u"] - first[point]) * (squares["v"] - second)
         clean = covariance / np.sqrt(np.where(left > 0, left, np.nan))
@@ -137,7 +136,7 @@ def spatial_correlation(
     component: Component = "u",
     axis: Literal["x", "y"] = "x",
     region: Bool | None = None,
-    error_correlation: Correlation | None = None,
+    correlation_length: float = 0.0,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Autocorrelation:
@@ -153,8 +152,8 @@ def spatial_correlation(
         Along which the flow is homogeneous.
     region : bool array, shape (Ny, Nx), optional
         Vectors that count; default all.  Pairs with an excluded vector are left out.
-    error_correlation : function, optional
-        Of the errors of two vectors, from their distance; default uncorrelated.
+    correlation_length : float
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
     exclude, progress : see :func:`statistics_of`
 
     Raises
@@ -179,7 +178,7 @@ def spatial_correlation(
     if sums is None or not counts:
         raise InputError("no vector is left to correlate")
     separation = np.arange(sums[0].size) * step
-    share = (error_correlation or uncorrelated)(separation)
+    share = gaussian_correlation(correlation_length)(separation)
     return _autocorrelation(separation, *sums, noise / counts * share)
 
 
@@ -269,7 +268,7 @@ def temporal_correlation(
     products, pairs = _lag_sums(np.where(where, values - mean, 0.0), where, 0)
     separation = np.arange(products.size) * interval
     noise = np.square(getattr(samples, f"uncertainty_{component}"))[where].mean()
-    return _autocorrelation(separation, products, pairs, noise * uncorrelated(separation))
+    return _autocorrelation(separation, products, pairs, noise * (separation == 0))
 
 
 def integral_scale(correlation: Autocorrelation, *, upto: Upto = "zero") -> Corrected:

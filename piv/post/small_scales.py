@@ -15,10 +15,10 @@ from piv.errors import InputError, nearest
 from piv.post.corrected import Corrected
 from piv.post.distributions import fluctuation
 from piv.post.gradients import variances, velocity_gradient
-from piv.post.noise import uncorrelated
+from piv.post.propagation import gaussian_correlation
 from piv.post.series import EXCLUDED, Progress, Series, check_repeatable, done, fields_of
 from piv.post.statistics import Statistics
-from piv.post.stencils import Correlation, Scheme
+from piv.post.stencils import Scheme
 from piv.post.structure import StructureFunctions
 from piv.types import Flag, Float, VectorField
 
@@ -37,7 +37,7 @@ def dissipation(
     nu: float,
     closure: Closure = "plane",
     scheme: str | Scheme = "central",
-    error_correlation: Correlation | None = None,
+    correlation_length: float = 0.0,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Corrected:
@@ -65,8 +65,8 @@ def dissipation(
     closure : "plane" or "isotropic"
     scheme : str or Scheme
         Of the derivatives, see :func:`piv.post.derivative`.
-    error_correlation : function, optional
-        Correlation of the errors of two vectors, from their distance; default uncorrelated.  It
+    correlation_length : float
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  It
         matters: neighbouring single-pixel vectors share most of their error.
     exclude, progress : see :func:`statistics_of`
 
@@ -84,7 +84,7 @@ def dissipation(
     if closure not in _FACTORS:
         raise InputError(f"unknown closure {closure!r}{nearest(closure, _FACTORS)}")
     _check_viscosity(nu)
-    factors = _FACTORS[closure]
+    factors, correlation = _FACTORS[closure], gaussian_correlation(correlation_length)
     shape = flow.count.shape
     total, noise, count = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     known = True
@@ -102,9 +102,7 @@ def dissipation(
             known = False
         else:
             # errors of u and v are apart, and so are those of the two slopes of each product
-            errors = variances(
-                change, _TERMS, scheme, int(Flag.MASKED), error_correlation or uncorrelated
-            )
+            errors = variances(change, _TERMS, scheme, int(Flag.MASKED), correlation)
             noise += np.where(where, _weighted(factors[:4], errors), 0.0)
         done(progress)
     count = np.where(count > 0, count, np.nan)
@@ -134,8 +132,8 @@ def dissipation_from_structure(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Scales:
-    """Scales of homogeneous isotropic turbulence.
+class TurbulenceScales:
+    """TurbulenceScales of homogeneous isotropic turbulence.
 
     Parameters
     ----------
@@ -157,7 +155,9 @@ class Scales:
     large_eddy_length: Float
 
 
-def scales(variance: Float | float, rate: Float | float, *, nu: float) -> Scales:
+def turbulence_scales(
+    variance: Float | float, rate: Float | float, *, nu: float
+) -> TurbulenceScales:
     """Kolmogorov, Taylor and large-eddy scales.
 
     Parameters
@@ -171,7 +171,7 @@ def scales(variance: Float | float, rate: Float | float, *, nu: float) -> Scales
 
     Returns
     -------
-    Scales
+    TurbulenceScales
         NaN where variance or dissipation is not positive.
 
     Raises
@@ -184,7 +184,7 @@ def scales(variance: Float | float, rate: Float | float, *, nu: float) -> Scales
     good = (square > 0) & (eps > 0)
     square, eps = np.where(good, square, np.nan), np.where(good, eps, np.nan)
     taylor = np.sqrt(15 * nu * square / eps)
-    return Scales(
+    return TurbulenceScales(
         kolmogorov_length=(nu**3 / eps) ** 0.25,
         kolmogorov_time=np.sqrt(nu / eps),
         kolmogorov_velocity=(nu * eps) ** 0.25,

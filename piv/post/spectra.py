@@ -16,7 +16,6 @@ from piv.post.distributions import fluctuation
 from piv.post.noise import noise_spectrum
 from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
 from piv.post.statistics import Statistics
-from piv.post.stencils import Correlation
 from piv.types import Bool, Flag, Float
 
 Response = Callable[[Float], Float]  # gain of an amplitude, from its wavenumber
@@ -59,7 +58,7 @@ def spectrum(
     window: str = "hann",
     region: Bool | None = None,
     gaps: float = _GAPS,
-    error_correlation: Correlation | None = None,
+    correlation_length: float = 0.0,
     response: Response | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
@@ -84,8 +83,8 @@ def spectrum(
     gaps : float
         Segments of which a larger share does not count are left out; smaller gaps are interpolated
         linearly.
-    error_correlation : function, optional
-        Correlation of the errors of two vectors, from their distance; default uncorrelated.
+    correlation_length : float
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
     response : function, optional
         Gain of the method from the wavenumber, such as :func:`window_response` or
         :func:`measured_response`.
@@ -115,7 +114,7 @@ def spectrum(
         raise InputError("the series has no fields")
     k, uu, vv, noise = sums.result(step / np.pi)
     wavenumber = 2 * np.pi * k / step
-    share = noise_spectrum(wavenumber, step, error_correlation)
+    share = noise_spectrum(wavenumber, step, correlation_length)
     return Spectrum(
         wavenumber,
         Corrected(uu, noise[0] * share),

@@ -13,10 +13,9 @@ import numpy.typing as npt
 from piv.errors import InputError
 from piv.post.corrected import Corrected
 from piv.post.distributions import fluctuation
-from piv.post.noise import uncorrelated
+from piv.post.propagation import gaussian_correlation
 from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
 from piv.post.statistics import Statistics
-from piv.post.stencils import Correlation
 from piv.types import Bool, Flag, Float, VectorField
 
 
@@ -49,7 +48,7 @@ def structure_functions(
     highest: int = 3,
     largest: int | None = None,
     region: Bool | None = None,
-    error_correlation: Correlation | None = None,
+    correlation_length: float = 0.0,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> StructureFunctions:
@@ -75,8 +74,8 @@ def structure_functions(
         Largest separation, in vectors; default half the field.
     region : bool array, shape (Ny, Nx), optional
         Where vectors count.
-    error_correlation : function, optional
-        Correlation of the errors of two vectors, from their distance; default uncorrelated.
+    correlation_length : float
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
     exclude, progress : see :func:`statistics_of`
 
     Raises
@@ -100,7 +99,7 @@ def structure_functions(
                 )
             sums = _Sums.empty(reach, highest)
         u, v, where = fluctuation(field, flow, exclude, region)
-        share = (error_correlation or uncorrelated)(step * np.arange(1, sums.reach + 1))
+        share = gaussian_correlation(correlation_length)(step * np.arange(1, sums.reach + 1))
         along, across = (u, v) if axis == "x" else (v, u)
         names = ("u", "v") if axis == "x" else ("v", "u")
         sizes = [getattr(field, f"uncertainty_{name}") for name in names]

@@ -84,9 +84,9 @@ def test_a_five_thirds_field_has_its_slope_and_noise_flattens_it(rng: np.random.
 
 def test_noise_spectra_integrate_to_the_variance_whatever_the_correlation() -> None:
     k = np.linspace(0, np.pi / 0.5, 400)
-    white = noise_spectrum(k, 0.5, None)
+    white = noise_spectrum(k, 0.5)
     np.testing.assert_allclose(white, 0.5 / np.pi)
-    smooth = noise_spectrum(k, 0.5, lambda r: np.exp(-((r / 1.5) ** 2)))
+    smooth = noise_spectrum(k, 0.5, 1.5)
     assert np.trapezoid(smooth, k) == pytest.approx(1, rel=1e-6)
     assert smooth[0] > 3 * white[0] > 30 * smooth[-1]
 
@@ -100,7 +100,7 @@ def test_the_noise_spectrum_of_correlated_errors_is_what_such_errors_have(
     sizes = np.full(errors.shape, errors.std())
     found = spectrum(
         [field(errors, errors, uncertainty_u=sizes, uncertainty_v=sizes)],
-        error_correlation=lambda r: np.exp(-(r**2) / (4 * 2.0**2)),
+        correlation_length=4.0,
     )
     low = slice(4, 40)
     ratio = found.uu.raw[low].sum() / found.uu.noise[low].sum()

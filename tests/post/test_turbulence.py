@@ -17,7 +17,7 @@ from piv.post.correlations import (
 )
 from piv.post.distributions import joint_pdf, quadrants
 from piv.post.phase import phase_average
-from piv.post.small_scales import dissipation, dissipation_from_structure, scales
+from piv.post.small_scales import dissipation, dissipation_from_structure, turbulence_scales
 from piv.post.statistics import statistics_of
 from piv.post.structure import structure_functions
 from piv.post.turbulence import reynolds_stress
@@ -257,6 +257,23 @@ def test_noise_of_gradients_is_taken_off_the_dissipation(rng: np.random.Generato
     assert corrected == pytest.approx(exact, rel=0.03)
 
 
+def test_errors_that_neighbours_share_add_less_to_slopes(rng: np.random.Generator) -> None:
+    noise = 0.05
+    sizes = np.full((60, 64, 96), noise)
+    errors = [noise * smooth(sizes.shape, 2.0, rng) for _ in range(2)]
+    series = field(*errors, uncertainty_u=sizes, uncertainty_v=sizes)
+    flow = statistics_of(series)
+    raw = dissipation(series, flow, nu=1.0).raw.mean()
+    known = dissipation(series, flow, nu=1.0, correlation_length=4.0)
+    assert known.noise[2:-2, 2:-2].mean() == pytest.approx(raw, rel=0.1)
+    apart = dissipation(series, flow, nu=1.0)
+    assert apart.noise[2:-2, 2:-2].mean() > 4 * raw
+    second = structure_functions(series, correlation_length=4.0).longitudinal[2]
+    assert np.abs(second.corrected[:8]).max() < 0.1 * second.raw[7]
+    two = spatial_correlation(series, flow, correlation_length=4.0).covariance
+    assert np.abs(two.corrected[:8]).max() < 0.1 * two.raw[0]
+
+
 def test_dissipation_of_an_inertial_range_and_the_scales() -> None:
     eps, c2 = 0.4, 2.1
     r = 0.1 * np.arange(1, 11)
@@ -266,7 +283,7 @@ def test_dissipation_of_an_inertial_range_and_the_scales() -> None:
     second = Corrected(c2 * (eps * r) ** (2 / 3), np.zeros(10))
     functions = StructureFunctions(r, {2: second}, {2: second}, np.ones(10, int))
     np.testing.assert_allclose(dissipation_from_structure(functions).raw, eps, rtol=1e-12)
-    found = scales(np.array([0.09, -1.0]), eps, nu=1e-3)
+    found = turbulence_scales(np.array([0.09, -1.0]), eps, nu=1e-3)
     assert found.kolmogorov_length[0] == pytest.approx((1e-9 / 0.4) ** 0.25)
     eta, tau = found.kolmogorov_length[0], found.kolmogorov_time[0]
     assert found.kolmogorov_velocity[0] == pytest.approx(eta / tau)
