@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from piv.io.sources import open_pairs
     from piv.io.store import open_results, open_store, read_field, write_analysis
     from piv.network.weights import load_model
-    from piv.pipeline import analyse, analyse_series
+    from piv.pipeline import analyse, analyse_series, ensemble_correlation
     from piv.settings import Settings
     from piv.types import Analysis, Calibration, Flag, ImagePair, PairResult, TruePair, VectorField
 
@@ -51,6 +51,7 @@ _LATER = {
     "WeightsError": "piv.errors",
     "analyse": "piv.pipeline",
     "analyse_series": "piv.pipeline",
+    "ensemble_correlation": "piv.pipeline",
     "load_model": "piv.network.weights",
     "open_pairs": "piv.io.sources",
     "open_results": "piv.io.store",
@@ -79,6 +80,7 @@ __all__ = [
     "analyse",
     "analyse_series",
     "calibrate",
+    "ensemble_correlation",
     "load_model",
     "open_pairs",
     "open_results",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from torch import Tensor
 from piv import settings as _settings
 from piv.batch.series import SeriesJob, pair_result, with_workers
 from piv.calibrate import calibrate
-from piv.correlate import coarse_field, coarse_template, multipass
+from piv.correlate import (
+    EnsembleStep,
+    Series,
+    coarse_field,
+    coarse_template,
+    ensemble_field,
+    multipass,
+)
 from piv.errors import InputError, SettingsError
 from piv.fingerprint import fingerprint
 from piv.network.refine import refine
@@ -33,6 +41,8 @@ from piv.types import (
     PairResult,
     VectorField,
 )
+
+_REASONS = 100  # of skipped pairs that are recorded: files hold 64 KiB of such text at most
 
 
 def analyse(
@@ -164,6 +174,88 @@ def analyse_series(
     weights = load_model(model)
     for index in range(len(pairs)):
         yield pair_result(pairs, index, calibration, settings, weights)
+
+
+def ensemble_correlation(
+    pairs: Sequence[ImagePair],
+    *,
+    calibration: Calibration | None = None,
+    settings: Settings | None = None,
+    watch: Callable[[EnsembleStep], object] | None = None,
+) -> Analysis:
+    """Mean field of a series whose single pairs hold too few particles (micro-PIV, thin seeding).
+
+    The correlation planes of each window are averaged over all pairs before the peak is looked
+    for.  One predictor moves all pairs in each pass.  The pairs are read once a pass, one at a
+    time, so that memory does not grow with their number.  What stands still in the images (walls,
+    dirt, reflections) adds up just as well: subtract the background of the series.
+
+    Parameters
+    ----------
+    pairs : sequence of ImagePair
+        Anything with a length and ``[i]``, such as :func:`piv.open_pairs` gives: frames of one
+        shape and one dt.  Each may have a mask of its own: a window with its centre in it gets
+        nothing from that pair.
+    calibration : Calibration, optional
+        With it the field is in m and m/s, y up; without, in px, y down.
+    settings : Settings, optional
+        Those of the images and the coarse stage are used.
+    watch : callable, optional
+        Called with an :class:`piv.correlate.EnsembleStep` after every pair of every pass.
+
+    Returns
+    -------
+    Analysis
+        ``.field`` is the coarse field; ``.field.extra["pair_count"]`` is how many pairs contributed
+        to each window.  ``.provenance["ensemble"]`` counts the pairs that were used and those that
+        were ``skipped``, and gives the names and reasons of the first 100 of these.  The figures
+        of ``.quality`` on particle images are those of the first pair that was used.
+
+    Raises
+    ------
+    InputError
+        If no pair can be used.
+
+    References
+    ----------
+    Meinhart, Wereley & Santiago, J. Fluids Eng. 122, 285 (2000); Westerweel, Geelhoed & Lindken,
+    Exp. Fluids 37, 375 (2004).
+
+    Examples
+    --------
+    >>> result = piv.ensemble_correlation(piv.open_pairs("channel"))  # doctest: +SKIP
+    >>> result.field.u, result.field.extra["pair_count"]              # doctest: +SKIP
+    """
+    keep_memory()
+    settings = settings or Settings()
+    _check_kinds(settings, calibration)
+    region = settings.preprocess.region
+    hashes: dict[int, str] = {}
+
+    def read(index: int) -> ImagePair:
+        recorded = pairs[index]
+        if index not in hashes:
+            hashes[index] = fingerprint(recorded)
+        pair = in_single_precision(recorded)
+        check_contrast(crop(pair, region))
+        return preprocess(pair, settings.preprocess)
+
+    series = Series(read, len(pairs), watch)
+    coarse = ensemble_field(series, settings.correlate, settings.validate)
+    used = [index for index in range(len(pairs)) if index not in series.skipped]
+    quality = summarise(crop(in_single_precision(pairs[used[0]]), region), coarse, None)
+    names = getattr(pairs, "names", None)
+    skipped = [
+        {"index": index, "name": names[index] if names else "", "reason": reason}
+        for index, reason in sorted(series.skipped.items())
+    ]
+    content = hashlib.sha256("".join(hashes[index] for index in used).encode()).hexdigest()
+    provenance = {
+        **_provenance(settings, None),
+        "ensemble": {"used": len(used), "skipped": len(skipped), "reasons": skipped[:_REASONS]},
+        "input": {"name": f"ensemble of {len(used)} pairs", "sha256": content},
+    }
+    return Analysis(_finish(coarse, region, calibration, provenance), None, quality, provenance)
 
 
 def template(

@@ -80,6 +80,9 @@ def to_field(grid: Grid, dt: float = 1.0) -> VectorField:
     masked = (grid.flags & int(Flag.MASKED)) != 0
     filled = torch.where(masked[:, None], torch.nan, grid.filled())[0].numpy()
     flags = grid.flags | (~grid.keep & ~masked).int() * int(Flag.REPLACED)
+    extra = {"peak_ratio": grid.ratio[0].numpy(), "peak_height": grid.height[0].numpy()}
+    if grid.pairs is not None:
+        extra["pair_count"] = grid.pairs[0].numpy()
     return VectorField(
         x=grid.x.double().numpy(),
         y=grid.y.double().numpy(),
@@ -87,7 +90,7 @@ def to_field(grid: Grid, dt: float = 1.0) -> VectorField:
         v=filled[1],
         flags=flags[0].numpy().astype(np.uint16),
         dt=dt,
-        extra={"peak_ratio": grid.ratio[0].numpy(), "peak_height": grid.height[0].numpy()},
+        extra=extra,
         attrs={"windows": [list(size) for size in grid.windows]},
     )
 

@@ -18,6 +18,7 @@ VECTORS = ("u", "v", "flags", "uncertainty_u", "uncertainty_v")
 _EXTRA = {
     "peak_ratio": "quotient of the primary and the secondary correlation peak",
     "peak_height": "height of the correlation peak",
+    "pair_count": "how many pairs contributed",
 }
 
 
