@@ -15,6 +15,7 @@ from piv.post.interpolation import Grid, Points, as_points
 from piv.types import Flag, Float, VectorField
 
 _Velocity = Callable[[Float, float], Float]  # points (P, 2), time -> (P, 2)
+_LEFT = 6  # cells further on, a cell counts as left for good
 _SLOW = 1e-6  # parts of the largest speed: a point of rest
 
 
@@ -78,7 +79,7 @@ def even_streamlines(
     field: VectorField,
     separation: float,
     *,
-    step: float = 0.25,
+    step: float | None = None,
     exclude: int = Flag.MASKED,
 ) -> list[Float]:
     """Streamlines that fill the field and keep a distance from each other.
@@ -88,13 +89,16 @@ def even_streamlines(
     field : VectorField, shape (Ny, Nx)
     separation : float
         Distance of the lines, about, in the unit of the coordinates.
-    step, exclude
-        As for :func:`streamlines`.
+    step : float, optional
+        In parts of the smallest spacing of the vectors; default: a sixth of the separation.
+    exclude : Flag or int
+        Vectors with any of these flags count as absent.
 
     Returns
     -------
     list of array, shape (n, 2)
-        Longest first; cut where they would come closer to one before than about half the distance.
+        Longest first; cut where they would come closer to one before, or to
+        themselves, than about half the distance.
 
     Raises
     ------
@@ -111,11 +115,16 @@ def even_streamlines(
         a + (np.arange(n) + 0.5) * (b - a) / n for a, b, n in zip(low, high, across, strict=True)
     ]
     seeds = np.stack(np.meshgrid(*ways), -1).reshape(-1, 2)
-    lines = streamlines(field, seeds, step=step, exclude=exclude)
+    if step is None:
+        finest = min(float(np.abs(np.diff(grid.x)).min()), float(np.abs(np.diff(grid.y)).min()))
+        step = separation / 6 / finest
+    reach = float((high - low).sum())
+    lines = streamlines(field, seeds, length=reach, step=step, exclude=exclude)
     cell = separation / 2
     taken = np.zeros(_cells(low, high, cell), bool)
     kept = []
     for line in sorted(lines, key=len, reverse=True):
+        line = _once(line, cell)
         if len(line) < 2:
             continue
         place = ((line - low) / cell).astype(int) + 1
@@ -357,6 +366,28 @@ def _near(taken: npt.NDArray[np.bool_], place: npt.NDArray[np.intp]) -> npt.NDAr
         for column in (-1, 0, 1):
             found |= taken[place[:, 1] + row, place[:, 0] + column]
     return found
+
+
+def _once(line: Float, cell: float) -> Float:
+    """The line until it comes round beside itself, from the end that gives more."""
+    if len(line) < 2 or np.array_equal(line[0], line[-1]):
+        return line
+    forwards, backwards = _until_round(line, cell), _until_round(line[::-1], cell)[::-1]
+    return forwards if len(forwards) >= len(backwards) else backwards
+
+
+def _until_round(line: Float, cell: float) -> Float:
+    """The part of a line before it meets a cell beside one that it has left for good."""
+    places = np.floor(line / cell).astype(int)
+    changes = np.flatnonzero(np.any(np.diff(places, axis=0) != 0, axis=1)) + 1
+    visited: dict[tuple[int, int], int] = {}
+    for number, index in enumerate([0, *changes.tolist()]):
+        column, row = places[index].tolist()
+        for beside in ((column + i, row + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+            if number - visited.get(beside, number) > _LEFT:
+                return line[:index]
+        visited[column, row] = number
+    return line
 
 
 def _longest_run(free: npt.NDArray[np.bool_]) -> slice:

@@ -19,7 +19,8 @@ from piv.types import Bool, Flag, Float, VectorField
 
 Criterion = Literal["swirl", "gamma_2"]
 _MOST = 4000  # vectors of a fit
-_REACH = 2.5  # core radii; how far from the centre the model is fitted
+_SEEN = 0.75  # part of the core that must be there
+_REACH = 2.0  # core radii; how far from the centre the model is fitted
 _PEAK = 1.1209064  # radius of the largest swirl velocity, in core radii
 
 
@@ -104,7 +105,8 @@ def find_vortices(
     Returns
     -------
     tuple of Vortex
-        By the size of their circulation.
+        By the size of their circulation.  One of whose core more than a quarter is absent or
+        outside is left out: a layer along a wall turns, too.
 
     Raises
     ------
@@ -274,7 +276,7 @@ def _fit(
     core = float(np.exp(np.clip(log_core, -50, 50)))
     reach = 2 * np.sqrt(area / np.pi)
     astray = np.hypot(x0 - centre[0], y0 - centre[1]) > reach or core > 3 * reach
-    if astray or gamma * sign * inside <= 0:
+    if astray or gamma * sign * inside <= 0 or _seen(x, y, here, x0, y0, core) < _SEEN:
         return None
     left = np.sqrt(2 * np.mean(fitted.fun**2))
     fastest = abs(gamma) / (2 * np.pi * _PEAK * core) * -np.expm1(-(_PEAK**2))
@@ -302,6 +304,16 @@ def _near(
     inside = np.hypot(x[columns] - centre[0], (y[rows] - centre[1])[:, None]) <= reach
     row, column = np.nonzero(inside & here[np.ix_(rows, columns)])
     return rows[row], columns[column]
+
+
+def _seen(x: Float, y: Float, here: Bool, x0: float, y0: float, core: float) -> float:
+    """Part of a core that is covered by vectors: a layer along a wall is no vortex."""
+    rows = np.flatnonzero(np.abs(y - y0) <= core)
+    columns = np.flatnonzero(np.abs(x - x0) <= core)
+    inside = np.hypot(x[columns] - x0, (y[rows] - y0)[:, None]) <= core
+    cells = np.multiply.outer(_widths(y)[rows], _widths(x)[columns])
+    there = inside & here[np.ix_(rows, columns)]
+    return float(cells[there].sum() / (np.pi * core**2))
 
 
 def _widths(coordinates: Float) -> Float:

@@ -145,6 +145,18 @@ def test_a_pair_beside_a_mask() -> None:
     assert_allclose((strong.core_radius, weak.core_radius), (0.5, 0.4), rtol=0.08)
 
 
+def test_a_layer_along_a_wall_is_no_vortex() -> None:
+    """Most of this core lies in the body."""
+    axis = np.linspace(-2, 2, 60)
+    field = sampled(axis, axis[5:], lamb_oseen(0, 0, 4, 0.5))
+    assert len(post.find_vortices(field)) == 1
+    wall = np.broadcast_to(field.y[:, None] < 0.05, field.shape)
+    hidden = field.replace(
+        u=np.where(wall, np.nan, field.u), flags=np.where(wall, np.uint16(1), field.flags)
+    )
+    assert post.find_vortices(hidden) == ()
+
+
 def test_a_row_of_vortices_has_all_of_them() -> None:
     axis = np.linspace(0, 4 * np.pi, 120)
     field = sampled(axis, axis[:62], taylor_green)
