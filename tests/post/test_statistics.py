@@ -10,6 +10,7 @@ from flows_of_series import field, noisy_series
 from hypothesis import given
 from hypothesis import strategies as st
 
+import piv
 from piv.errors import InputError
 from piv.post.moments import Moments
 from piv.post.sampling import _pooled
@@ -234,6 +235,21 @@ def test_stresses_energy_and_intensity(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(turbulence_intensity(flow, 10.0).raw, np.sqrt(half) / 10)
     with pytest.raises(InputError, match="third component"):
         turbulent_kinetic_energy(flow, third="both")  # type: ignore[arg-type]
+
+
+def test_calibration_changes_units_and_no_sign_of_shear(series: list[VectorField]) -> None:
+    size, dt = 2e-5, 1e-3
+    metres = [piv.calibrate(each.replace(dt=dt), piv.Calibration(size)) for each in series]
+    before, after = statistics_of(series), statistics_of(metres)
+    factor = size / dt
+    np.testing.assert_allclose(
+        reynolds_stress(after).uv.raw, factor**2 * reynolds_stress(before).uv.raw, rtol=1e-5
+    )
+    assert np.nanmean(reynolds_stress(before).uv.raw) < 0  # v' follows u', and v points down
+    np.testing.assert_allclose(after.mean_v, -factor * before.mean_v, rtol=1e-5)
+    np.testing.assert_allclose(
+        production(after).raw, factor**2 / dt * production(before).raw, rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("y_axis", ["up", "down"])

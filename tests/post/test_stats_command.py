@@ -94,6 +94,16 @@ def test_the_rule_the_group_and_the_part_are_chosen(run_file: Path, capsys: Capt
     )
 
 
+def test_one_pair_has_a_mean_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
+    path = store(tmp_path / "one.h5", noisy_series(1, np.random.default_rng(2)))
+    output = tmp_path / "stats.nc"
+    assert main(["stats", str(path), "-o", str(output), "--exclude", "poor_image"]) == 0
+    assert "1 field(s) of 14 x 23 vectors" in capsys.readouterr().out
+    with h5py.File(output) as file:
+        assert np.isfinite(file["mean_u"]).any()
+        assert np.isnan(file["rms_u"]).all()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
