@@ -11,8 +11,8 @@ from piv.presets import PRESETS
 from piv.settings import Settings
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add ``--preset``, ``--settings``, ``--set`` and ``--model``."""
+def add_settings(parser: argparse.ArgumentParser, *, model: bool = True) -> None:
+    """Add ``--preset``, ``--settings``, ``--set`` and, if wanted, ``--model``."""
     group = parser.add_argument_group("settings")
     names = ", ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     group.add_argument(
@@ -27,10 +27,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="assignments",
         help="change one setting, such as correlate.windows=[64,32,16]; may be repeated",
     )  # fmt: skip
-    group.add_argument(
-        "--model", metavar="NAME|FILE|none",
-        help="weights by name or file, or none (default: the preset's)",
-    )  # fmt: skip
+    if model:
+        group.add_argument(
+            "--model", metavar="NAME|FILE|none",
+            help="weights by name or file, or none (default: the preset's)",
+        )  # fmt: skip
 
 
 def chosen_settings(args: argparse.Namespace) -> Settings:
