@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from piv.filters import gaussian
+from piv.polynomial import fitted_at, near
 from piv.settings import ValidateSettings
 from piv.types import Flag
 
@@ -132,7 +133,7 @@ def nanmedian(values: Tensor) -> Tensor:
     return (ordered.gather(-1, low) + ordered.gather(-1, high))[..., 0] / 2
 
 
-def fill(u: Tensor, v: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+def fill(u: Tensor, v: Tensor, keep: Tensor, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Replace what is not kept by a smooth continuation of what is.
 
     A weighted mean over ever wider Gaussian neighbourhoods gives the first value, relaxation of
@@ -142,6 +143,9 @@ def fill(u: Tensor, v: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
     ----------
     u, v : tensor, shape (B, Ny, Nx)
     keep : bool tensor, shape (B, Ny, Nx)
+    masked : bool tensor, shape (B, Ny, Nx), or None
+        Where a body is: into it the field goes on along its slope, for the fluid beside it is
+        interpolated with these vectors, and is fast only away from the body.
 
     Returns
     -------
@@ -168,4 +172,10 @@ def fill(u: Tensor, v: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
             + around[..., 2:, 1:-1] + around[..., :-2, 1:-1]
         ) / 4  # fmt: skip
         filled = torch.where(keep[:, None], known, mean)
+    if masked is not None and bool(masked.any()):
+        # one vector into the mask: a second one, from even further away, does more harm than good;
+        # and holes of single vectors are better bridged than continued
+        share = avg_pool2d((~keep)[:, None].float(), 3, 1, 1, count_include_pad=False)[:, 0]
+        rim = ~keep & near(keep, 1) & near(masked, 1) & (share > 0.5)
+        filled = fitted_at(filled, keep, rim, curved=False)
     return filled[:, 0], filled[:, 1]

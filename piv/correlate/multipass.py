@@ -19,6 +19,7 @@ from torch.nn.functional import conv2d
 
 from piv.correlate.passes import Frames, Images, Windows
 from piv.correlate.windows import at_every_pixel
+from piv.polynomial import REACH, fitted_at, near
 from piv.settings import CorrelateSettings, ValidateSettings
 from piv.types import Flag
 from piv.validate import REJECTED, extrapolate, fill, validate
@@ -48,9 +49,14 @@ class Grid:
         """True where the vector passed every test."""
         return (self.flags & REJECTED) == 0
 
+    @property
+    def masked(self) -> Tensor:
+        """True where the window's centre is no fluid."""
+        return (self.flags & int(Flag.MASKED)) != 0
+
     def filled(self) -> Tensor:
         """(B, 2, Ny, Nx), finite: what failed is replaced from its neighbours."""
-        return torch.stack(fill(self.u, self.v, self.keep), dim=1)
+        return torch.stack(fill(self.u, self.v, self.keep, self.masked), dim=1)
 
     def dense(self, height: int, width: int) -> Tensor:
         """(B, 2, H, W): the filled field at every pixel."""
@@ -194,7 +200,13 @@ def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 def _predict(grid: Grid, height: int, width: int) -> Tensor:
     """Filled, smoothed and interpolated at every pixel: (B, 2, H, W)."""
-    return at_every_pixel(_smooth(grid.filled()), grid.y, grid.x, height, width)
+    filled = grid.filled()
+    smooth = _smooth(filled)
+    if bool((beside := near(grid.masked, REACH) & grid.keep).any()):
+        # beside a body only what was measured counts
+        measured = fitted_at(filled, grid.keep, beside, curved=True)
+        smooth = torch.where(beside[:, None], measured, smooth)
+    return at_every_pixel(smooth, grid.y, grid.x, height, width)
 
 
 def _smooth(field: Tensor) -> Tensor:

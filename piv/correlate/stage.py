@@ -99,6 +99,7 @@ def coarse_at_every_pixel(coarse: VectorField, shape: tuple[int, int]) -> Float:
     """(2, H, W): a coarse field in px, its masked nodes filled, at every pixel."""
     u, v = (torch.from_numpy(np.asarray(c, dtype=np.float32))[None] for c in (coarse.u, coarse.v))
     known = torch.isfinite(u) & torch.isfinite(v)
-    grid = torch.stack(fill(u, v, known), dim=1)
+    masked = torch.from_numpy((coarse.flags & int(Flag.MASKED)) != 0)[None]
+    grid = torch.stack(fill(u, v, known, masked), dim=1)
     x, y = torch.from_numpy(coarse.x), torch.from_numpy(coarse.y)
     return at_every_pixel(grid, y, x, *shape)[0].numpy()
