@@ -46,7 +46,7 @@ def structure_functions(
     *,
     axis: Literal["x", "y"] = "x",
     highest: int = 3,
-    largest: int | None = None,
+    separations: npt.ArrayLike | None = None,
     region: Bool | None = None,
     correlation_length: float = 0.0,
     exclude: Flag | int = EXCLUDED,
@@ -70,8 +70,8 @@ def structure_functions(
         Differences are taken towards +x, or +y **up**.
     highest : int
         At least 2.
-    largest : int, optional
-        Largest separation, in vectors; default half the field.
+    separations : sequence of int, optional
+        In vectors; default each up to 16, then eight while they double, up to half the field.
     region : bool array, shape (Ny, Nx), optional
         Where vectors count.
     correlation_length : float
@@ -91,15 +91,9 @@ def structure_functions(
     for field in fields_of(series):
         step = axis_spacing(field, axis)
         if sums is None:
-            reach = largest or max(1, field.shape[number] // 2)
-            if not 1 <= reach < field.shape[number]:
-                raise InputError(
-                    f"the largest separation must be 1 to {field.shape[number] - 1} vectors, "
-                    f"not {reach}"
-                )
-            sums = _Sums.empty(reach, highest)
+            sums = _Sums.empty(_lags(separations, field.shape[number]), highest)
         u, v, where = fluctuation(field, flow, exclude, region)
-        share = gaussian_correlation(correlation_length)(step * np.arange(1, sums.reach + 1))
+        share = gaussian_correlation(correlation_length)(step * sums.lags)
         along, across = (u, v) if axis == "x" else (v, u)
         names = ("u", "v") if axis == "x" else ("v", "u")
         sizes = [getattr(field, f"uncertainty_{name}") for name in names]
@@ -116,16 +110,14 @@ class _Sums:
     powers: Float  # (2, orders, R) sums of the powers of differences
     noise: Float  # (2, R) sums of the variance of their errors
     pairs: npt.NDArray[np.int64]  # (2, R)
+    lags: npt.NDArray[np.int64]  # (R,)
 
     @classmethod
-    def empty(cls, reach: int, highest: int) -> _Sums:
+    def empty(cls, lags: npt.NDArray[np.int64], highest: int) -> _Sums:
+        shape = (2, lags.size)
         return cls(
-            np.zeros((2, highest, reach)), np.zeros((2, reach)), np.zeros((2, reach), np.int64)
+            np.zeros((2, highest, lags.size)), np.zeros(shape), np.zeros(shape, np.int64), lags
         )
-
-    @property
-    def reach(self) -> int:
-        return int(self.pairs.shape[1])
 
     def add(
         self,
@@ -136,28 +128,41 @@ class _Sums:
         direction: float,
         share: Float,
     ) -> None:
-        for lag in range(1, self.reach + 1):
+        clean = np.where(where, values, 0.0)
+        for place, lag in enumerate(self.lags):
             both = where[:, lag:] & where[:, :-lag]
-            change = direction * (values[:, lag:] - values[:, :-lag])[both]
-            power = np.ones_like(change)
+            change = (clean[:, lag:] - clean[:, :-lag]) * (direction * both)
+            power = change
             for order in range(self.powers.shape[1]):
+                self.powers[which, order, place] += power.sum()
                 power = power * change
-                self.powers[which, order, lag - 1] += power.sum()
-            self.pairs[which, lag - 1] += change.size
+            self.pairs[which, place] += np.count_nonzero(both)
             if size is None:
                 self.noise[which] = np.nan
             else:
-                one, two = size[:, lag:][both], size[:, :-lag][both]
-                variance = one**2 + two**2 - 2 * share[lag - 1] * one * two
-                self.noise[which, lag - 1] += variance.sum()
+                one, two = size[:, lag:], size[:, :-lag]
+                variance = one**2 + two**2 - 2 * share[place] * one * two
+                self.noise[which, place] += np.sum(variance, where=both)
 
     def result(self, step: float) -> StructureFunctions:
         found = []
         for which in range(2):
             count = np.where(self.pairs[which] > 0, self.pairs[which], np.nan)
             found.append(_without_errors(self.powers[which] / count, self.noise[which] / count))
-        separation = step * np.arange(1, self.reach + 1)
-        return StructureFunctions(separation, found[0], found[1], self.pairs[0].copy())
+        return StructureFunctions(step * self.lags, found[0], found[1], self.pairs[0].copy())
+
+
+def _lags(separations: npt.ArrayLike | None, size: int) -> npt.NDArray[np.int64]:
+    """Separations in vectors, ascending."""
+    if separations is None:
+        half = max(1, size // 2)
+        spread = 16 * 2 ** (np.arange(1, 8 * 20) / 8)
+        found = np.concatenate([np.arange(1, 17), np.rint(spread).astype(np.int64)])
+        return np.asarray(found[found <= half])
+    lags = np.unique(np.asarray(separations))
+    if lags.dtype.kind not in "iu" or not lags.size or lags[0] < 1 or lags[-1] >= size:
+        raise InputError(f"separations are whole numbers of vectors, from 1 to {size - 1}")
+    return lags.astype(np.int64)
 
 
 def _without_errors(raw: Float, variance: Float) -> dict[int, Corrected]:

@@ -187,9 +187,10 @@ def test_noise_is_taken_off_structure_functions_of_every_order(rng: np.random.Ge
     clean = smooth((30, 40, 60), 3.0, rng)
     sizes = np.full(clean.shape, noise)
     noisy = clean + rng.normal(0, noise, clean.shape)
-    exact = structure_functions(field(clean, clean), highest=4, largest=12)
-    found = structure_functions(
-        field(noisy, noisy, uncertainty_u=sizes, uncertainty_v=sizes), highest=4, largest=12
+    noisy_field = field(noisy, noisy, uncertainty_u=sizes, uncertainty_v=sizes)
+    exact, found = (
+        structure_functions(each, highest=4, separations=range(1, 13))
+        for each in (field(clean, clean), noisy_field)
     )
     assert found.longitudinal[2].raw[0] > 3 * exact.longitudinal[2].raw[0]
     for order, slack in ((2, 0.012), (4, 0.05)):
@@ -202,8 +203,24 @@ def test_noise_is_taken_off_structure_functions_of_every_order(rng: np.random.Ge
     assert np.abs(third.noise).max() < 0.002  # normal errors are symmetric: only 3 mean s^2
     with pytest.raises(InputError, match="orders from 2"):
         structure_functions(field(clean, clean), highest=1)
-    with pytest.raises(InputError, match="largest separation"):
-        structure_functions(field(clean, clean), largest=60)
+    with pytest.raises(InputError, match="from 1 to 59"):
+        structure_functions(field(clean, clean), separations=[3, 60])
+
+
+def test_separations_are_spread_and_gaps_are_left_out(rng: np.random.Generator) -> None:
+    u, v = rng.normal(0, 1, (2, 6, 200))
+    flags = np.zeros(u.shape, np.uint16)
+    flags[2, 50:60] = Flag.MASKED
+    u[2, 50:60] = np.nan
+    found = structure_functions([field(u, v, flags=flags)])
+    np.testing.assert_array_equal(found.separation[:16], np.arange(1, 17))
+    assert found.separation[-1] <= 100
+    assert found.separation.size == 37
+    lag = int(found.separation[20])
+    change = u[:, lag:].astype(np.float32) - u[:, :-lag].astype(np.float32)
+    good = np.isfinite(change)
+    assert found.pairs[20] == good.sum()
+    assert found.longitudinal[2].raw[20] == pytest.approx(np.mean(change[good] ** 2), rel=1e-5)
 
 
 def waves(count: int, rng: np.random.Generator, **changes: object) -> tuple[VectorField, Float]:

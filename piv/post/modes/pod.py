@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from piv.errors import InputError
-from piv.post.modes.snapshots import Snapshots, snapshots
+from piv.post.modes.snapshots import MEMORY, Snapshots, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
 from piv.types import Flag, Float, VectorField
 
@@ -96,6 +96,7 @@ def pod(
     method: Literal["snapshot", "randomised"] = "snapshot",
     power: int = 2,
     rng: np.random.Generator | None = None,
+    memory: int = MEMORY,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> POD:
@@ -109,13 +110,15 @@ def pod(
         How many; default all of the snapshot method.
     method : "snapshot" or "randomised"
         Sirovich's (Q. Appl. Math. 45, 561, 1987) is exact to about eight digits of the largest
-        singular value and reads the series about B/2 times, B being the number of blocks of 128 MB.
+        singular value, and reads the series B + 3 times if it takes B blocks of ``memory``.
         Randomised (Halko, Martinsson & Tropp, SIAM Rev. 53, 217, 2011) needs ``modes`` and reads
-        it ``2 + 2 power`` times, whatever its length.
+        it ``3 + 2 power`` times, whatever its length.
     power : int
         Power iterations of the randomised method: more for slowly falling energies.
     rng : numpy.random.Generator, optional
         Of the randomised method; default a fixed seed, so that a result can be repeated.
+    memory : int
+        Bytes of the series that are held at a time (16 a vector); ignored for Snapshots.
     exclude, progress : see :func:`piv.post.modes.snapshots`
         Vectors that do not count are taken as the mean, which lowers the energy by their share;
         :func:`piv.post.modes.fill_gaps` does better.
@@ -126,7 +129,7 @@ def pod(
         If an argument is out of range, or nothing fluctuates.
     """
     rows = series if isinstance(series, Snapshots) else snapshots(
-        series, exclude=exclude, progress=progress
+        series, memory=memory, exclude=exclude, progress=progress
     )  # fmt: skip
     limit = min(rows.fields, rows.size)
     if modes is not None and not 1 <= modes <= limit:

@@ -23,7 +23,7 @@ from piv.post.series import (
 )
 from piv.types import Bool, Flag, Float, VectorField
 
-_BLOCK = 1 << 27  # bytes of rows that are held at a time
+MEMORY = 1 << 30  # bytes of rows that are held at a time
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,6 +44,8 @@ class Snapshots:
     exclude : Flag
     centred : bool
         Whether the mean is that of the series, and not zero.
+    memory : int
+        Bytes of rows that are read at a time.
     """
 
     series: Series
@@ -53,6 +55,7 @@ class Snapshots:
     gaps: float
     exclude: Flag
     centred: bool = True
+    memory: int = MEMORY
 
     @property
     def size(self) -> int:
@@ -62,7 +65,7 @@ class Snapshots:
     @property
     def block(self) -> int:
         """Rows that are read at a time."""
-        return max(1, min(self.fields, _BLOCK // (8 * max(self.size, 1))))
+        return max(1, min(self.fields, self.memory // (8 * max(self.size, 1))))
 
     def row(self, field: VectorField) -> Float:
         """Fluctuations of one field, shape (2 P,); NaN where a vector does not count."""
@@ -118,6 +121,7 @@ def snapshots(
     series: Series,
     *,
     subtract_mean: bool = True,
+    memory: int = MEMORY,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Snapshots:
@@ -129,6 +133,8 @@ def snapshots(
         One that can be read more than once.
     subtract_mean : bool
         False decomposes the flow itself.
+    memory : int
+        Bytes of rows that are read at a time; all at once needs 16 bytes a vector.
     exclude : Flag
         Vectors with one of these bits do not count; points that never count are left out.
     progress : callable, optional
@@ -170,4 +176,4 @@ def snapshots(
         uncertainty_u=None, uncertainty_v=None, extra={},
     )  # fmt: skip
     gaps = 1 - float(count.sum()) / (fields * int(inside.sum()))
-    return Snapshots(series, mean, inside, fields, gaps, Flag(int(exclude)), subtract_mean)
+    return Snapshots(series, mean, inside, fields, gaps, Flag(int(exclude)), subtract_mean, memory)
