@@ -228,16 +228,16 @@ def test_the_uncertainty_of_integrals_is_what_samples_scatter(rng: np.random.Gen
         by_formula = circulation_uncertainty(field, contour, correlation_length=length)
         scatter = sampled_uncertainty(
             lambda noisy: circulation(noisy, contour), field, rng,
-            correlation_length=length, samples=600,
+            correlation_length=length, samples=400,
         )  # fmt: skip
-        assert_allclose(by_formula, scatter, rtol=0.1)
+        assert_allclose(by_formula, scatter, rtol=0.12)
         results.append(by_formula)
         by_formula = flow_rate_uncertainty(field, line, correlation_length=length)
         scatter = sampled_uncertainty(
             lambda noisy: flow_rate(noisy, line), field, rng,
-            correlation_length=length, samples=600,
+            correlation_length=length, samples=400,
         )  # fmt: skip
-        assert_allclose(by_formula, scatter, rtol=0.1)
+        assert_allclose(by_formula, scatter, rtol=0.12)
         results.append(by_formula)
     assert results[2] > 1.3 * results[0]  # shared errors add up along a line
 

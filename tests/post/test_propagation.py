@@ -48,8 +48,9 @@ def _scatter(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", sorted(post.SCHEMES))
-@pytest.mark.parametrize("length", [0.0, 0.25])
+@pytest.mark.parametrize(
+    ("scheme", "length"), [("central", 0.0), *((each, 0.25) for each in sorted(post.SCHEMES))]
+)
 def test_vorticity_scatters_as_predicted(
     scheme: str, length: float, rng: np.random.Generator
 ) -> None:
