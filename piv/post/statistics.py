@@ -25,7 +25,7 @@ from piv.types import Bool, Flag, Float, Units, VectorField, YAxis
 Component: TypeAlias = Literal["u", "v"]
 Third: TypeAlias = Literal["isotropic", "none"]
 
-_BUFFER = 1 << 22  # vectors that are gathered before they are summed
+_BUFFER = 1 << 23  # vectors that are gathered before they are summed
 _LONGEST = 16  # fields
 
 
