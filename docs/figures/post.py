@@ -33,6 +33,7 @@ def main() -> None:
     with plot.style():
         drawing = Figure(figsize=(10.2, 5.0), layout="constrained")
         FigureCanvasAgg(drawing)
+        drawing.get_layout_engine().set(w_pad=0.08)
         axes = drawing.subplots(2, 3)
         gradient = post.velocity_gradient(wake, scheme="richardson")
         vortices = post.find_vortices(wake, smoothing=4, minimum_area=150)
@@ -48,6 +49,8 @@ def main() -> None:
         plot.plot_streamlines(axes[0, 2], moving, colour="white", width=0.5)
         axes[0, 2].set_title("streamlines, seen from the median velocity")
 
+        for vortex in vortices:
+            print(vortex)
         vortices = post.find_vortices(tip, smoothing=4, minimum_area=150)
         plot.plot_vorticity(axes[1, 0], tip)
         plot.plot_vectors(axes[1, 0], tip, colour="0.25", distance=0.15)

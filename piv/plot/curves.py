@@ -139,7 +139,7 @@ def mark_vortices(
         if circulation:
             unit = "px²" if field.units == "px" else "m²/s"
             axes.annotate(
-                f"{each.circulation:.3g} {unit}", place, (3, 3), textcoords="offset points",
+                f"{_digits(each.circulation)} {unit}", place, (3, 3), textcoords="offset points",
                 color=tint, fontsize="x-small", zorder=5, path_effects=halo, clip_on=True,
             )  # fmt: skip
     return axes
@@ -352,6 +352,13 @@ def plot_joint_pdf(axes: Axes, density: JointPDF, *, unit: str = "") -> Axes:
     axes.set_xlabel(f"u{suffix}")
     axes.set_ylabel(f"v{suffix}")
     return axes
+
+
+def _digits(value: float) -> str:
+    """Three digits, without an exponent where that is readable."""
+    if 1e-3 <= abs(value) < 1e6:
+        return np.format_float_positional(value, 3, fractional=False, trim="-")
+    return f"{value:.2e}"
 
 
 def _level(density: JointPDF, part: float) -> float:

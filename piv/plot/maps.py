@@ -195,8 +195,8 @@ def plot_vectors(
     shown = ~scene.masked[grid] & np.isfinite(u) & np.isfinite(v)
     if vector_scale is None:
         speed = np.hypot(u, v)[shown]
-        middle, fast = np.percentile(speed, (50, 95)) if speed.size else (1.0, 1.0)
-        longest = max(float(middle) / 0.85, float(fast) / 1.8) or 1.0
+        middle, fast, top = np.percentile(speed, (50, 95, 100)) if speed.size else (1.0, 1.0, 1.0)
+        longest = max(float(middle) / 0.85, float(fast) / 1.8, float(top) / 2.6) or 1.0
         between = abs(x[0, 1] - x[0, 0]) if x.shape[1] > 1 else abs(right - left)
         scale = longest * abs(right - left) / between
         reference = nice(1.5 * longest)
