@@ -168,10 +168,10 @@ def main() -> None:
         )
         + ". `python series_statistics.py`",
         "",
-        "| program | time, s | processor, s | time over ours | largest memory, MiB |",
+        "| program | time, s | processor, s | processor over ours | largest memory, MiB |",
         "|---|---|---|---|---|",
         *(
-            f"| {name} | {took:.2f} | {cpu:.2f} | {took / base[0]:.2f} | {peak:.0f} |"
+            f"| {name} | {took:.2f} | {cpu:.2f} | {cpu / base[1]:.2f} | {peak:.0f} |"
             for name, (took, cpu, peak) in medians.items()
         ),
     ]

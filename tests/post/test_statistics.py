@@ -328,3 +328,24 @@ def _filled(accumulator: Accumulator, series: list[VectorField]) -> Accumulator:
     for each in series:
         accumulator.add(each)
     return accumulator
+
+
+@given(
+    scale=st.floats(0.1, 10), shift=st.floats(-50, 50), flip=st.booleans(), seed=st.integers(0, 99)
+)
+def test_statistics_follow_scaling_shifting_and_mirroring(
+    scale: float, shift: float, flip: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    u, v = np.round(rng.normal(0, 1, (2, 25, 4, 6)), 3)
+    # in double precision: the property is that of the statistics, not of float32
+    moved = field(u, v).replace(u=(-scale if flip else scale) * u + shift, v=v.astype(float))
+    two = statistics_of(moved)
+    one = statistics_of(field(u, v).replace(u=u, v=v))
+    sign = -1.0 if flip else 1.0
+    np.testing.assert_allclose(two.mean_u, sign * scale * one.mean_u + shift, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(two.rms("u").raw, scale * one.rms("u").raw, rtol=1e-7)
+    np.testing.assert_allclose(two.skewness("u"), sign * one.skewness("u"), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(two.kurtosis("u"), one.kurtosis("u"), rtol=1e-6)
+    uv = [reynolds_stress(each).uv.raw for each in (one, two)]
+    np.testing.assert_allclose(uv[1], sign * scale * uv[0], rtol=1e-6, atol=1e-9 * scale)
