@@ -18,7 +18,7 @@ from piv.post.stencils import Scheme, check_coordinates
 from piv.types import Bool, Flag, Float, VectorField
 
 Criterion = Literal["swirl", "gamma_2"]
-_MOST = 4000  # vectors of a fit
+_MOST = 1500  # vectors of a fit
 _SEEN = 0.75  # part of the core that must be there
 _REACH = 2.0  # core radii; how far from the centre the model is fitted
 _PEAK = 1.1209064  # radius of the largest swirl velocity, in core radii
