@@ -149,7 +149,7 @@ def statistics_tables(
         "units": flow.units,
         "y_axis": flow.y_axis,
         "dt": float(flow.dt),
-        "provenance": to_json(flow.attrs),
+        "provenance": to_json({k: each for k, each in flow.attrs.items() if k != "input"}),
     }
     return {"/": Table(grid, found, attrs), "convergence": _convergence(flow, speed)}
 
