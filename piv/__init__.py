@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from piv import uncertainty
     from piv.calibrate import calibrate
     from piv.errors import InputError, PIVError, SettingsError, StorageError, WeightsError
+    from piv.io.exchange import export_field, import_field
     from piv.io.images import read_pair
     from piv.io.sources import open_pairs
     from piv.io.store import open_results, open_store, read_field, write_analysis
@@ -52,6 +53,8 @@ _LATER = {
     "analyse": "piv.pipeline",
     "analyse_series": "piv.pipeline",
     "ensemble_correlation": "piv.pipeline",
+    "export_field": "piv.io.exchange",
+    "import_field": "piv.io.exchange",
     "load_model": "piv.network.weights",
     "open_pairs": "piv.io.sources",
     "open_results": "piv.io.store",
@@ -81,6 +84,8 @@ __all__ = [
     "analyse_series",
     "calibrate",
     "ensemble_correlation",
+    "export_field",
+    "import_field",
     "load_model",
     "open_pairs",
     "open_results",

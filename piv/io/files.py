@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,5 +51,35 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise PIVError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_path(path: str | Path) -> Iterator[Path]:
+    """As :func:`replacing`, for libraries that want a name to write to, and for folders.
+
+    Yields
+    ------
+    Path
+        A hidden name with the same ending, in the same folder.
+
+    Raises
+    ------
+    PIVError
+        If the system refuses to write.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.stem[:200]}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        yield part
+        if path.is_dir():  # a folder cannot take the place of one that is there
+            shutil.rmtree(path)
+        part.replace(path)
+    except OSError as error:
+        raise PIVError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
