@@ -61,7 +61,11 @@ def read(path: Path, hints: Hints) -> VectorField:
             f"{path} is not a netCDF-4 file (netCDF-3 is not read), or it is damaged"
         ) from None
     with store:
-        sets = {name: item for name, item in store.items() if isinstance(item, h5py.Dataset)}
+        sets = {
+            name: item
+            for name, item in store.items()
+            if isinstance(item, h5py.Dataset) and not _is_bare(item)
+        }
         names = {
             name: (_dims(item), lambda item=item: item[()]) for name, item in sets.items()
         }  # read when wanted
@@ -78,6 +82,11 @@ def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
     if dataset.is_scale:
         return (str(dataset.name).rpartition("/")[2],)
     return tuple(str(dim[0].name).rpartition("/")[2] if len(dim) else "" for dim in dataset.dims)
+
+
+def _is_bare(dataset: h5py.Dataset) -> bool:
+    """Whether it only stands for a dimension that has no coordinate."""
+    return bytes(dataset.attrs.get("NAME", b"")).startswith(b"This is a netCDF dimension but not")
 
 
 def _text(value: Any) -> Any:

@@ -111,7 +111,7 @@ def read(path: Path, hints: Hints) -> VectorField:
     ]
     said = _units(str(np.ravel(known["units"])[0]), path) if np.size(known.get("units")) else None
     dt = float(known["dt"].item()) if "dt" in known else _dt(known)
-    error: dict[str, Any] = {
+    errors: dict[str, list[Any]] = {
         name: _frames(known[name])
         for name in ("uncertainty_u", "uncertainty_v")
         if {"uncertainty_u", "uncertainty_v"} <= set(known)
@@ -132,7 +132,7 @@ def read(path: Path, hints: Hints) -> VectorField:
                 grid_x[0].astype(np.float64) - shift,
                 grid_y[:, 0].astype(np.float64) - (shift if y_axis == "down" else 0.0),
                 **with_kinds(kinds_of_types(types, u, v), u, v),
-                **{name: each[number].astype(np.float32) for name, each in error.items()},
+                **{name: each[number].astype(np.float32) for name, each in errors.items()},
                 dt=step,
                 units=units,
                 y_axis=y_axis,

@@ -30,7 +30,13 @@ from piv.types import VectorField
 
 DIMS = ("y", "x", "t")
 _STANDARD_NAMES = {"u": "u_velocity", "v": "v_velocity", "chc": "validity_flag"}
-_ALSO = {"u": ("velocity_u",), "v": ("velocity_v",), "chc": ("mask",)}  # what pivpy accepts too
+_ALSO = {  # what pivpy accepts too
+    "u": ("velocity_n", "velocity_u"),
+    "v": ("velocity_z", "velocity_v"),
+    "chc": ("mask",),
+    "x": ("grid_n",),
+    "y": ("grid_z",),
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -134,7 +140,7 @@ def field_of(
         if {"x", "y"} <= set(dims) <= set(DIMS)
     }
     u, v = known.pop(u_name), known.pop(v_name)
-    length, speed = units_of("x"), units_of(u_name)
+    length, speed = units_of(found["x"] or ""), units_of(u_name)
     said, per_length, per_speed = (
         scales(length, speed, path) if length and speed else (None, 1.0, 1.0)
     )
@@ -148,8 +154,8 @@ def field_of(
         name: known.pop(name, None) for name in ("uncertainty_u", "uncertainty_v")
     }
     along: dict[str, Any] = {
-        name: names[name][1]() * per_length
-        if name in names
+        name: names[place][1]() * per_length
+        if (place := found[name]) is not None
         else np.arange(u.shape[axis], dtype=np.float64)
         for name, axis in (("x", -1), ("y", -2))
     }

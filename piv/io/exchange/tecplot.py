@@ -34,12 +34,12 @@ def write(field: VectorField, path: Path) -> None:
     empty = (kinds == MASKED) | (kinds == REJECTED)
     x, y = np.meshgrid(field.x, field.y)
     columns = [x, y, np.where(empty, 0, field.u), np.where(empty, 0, field.v), kinds]
-    names = [f"x {length}", f"y {length}", f"u {field.units}", f"v {field.units}", "chc"]
+    names = ["x", "y", "u", "v", "chc"]  # VTK's reader knows them without units only
     formats = ["%.12g", "%.12g", EXACT, EXACT, "%d"]
     if field.uncertainty_u is not None and field.uncertainty_v is not None:
         for name, values in (("u", field.uncertainty_u), ("v", field.uncertainty_v)):
             columns.append(np.where(empty | ~np.isfinite(values), 0, values))
-            names.append(f"uncertainty_{name} {field.units}")
+            names.append(f"uncertainty_{name}")
             formats.append(EXACT)
     table = np.stack([np.asarray(each, np.float64).ravel() for each in columns], axis=1)
     height, width = field.shape
@@ -47,6 +47,7 @@ def write(field: VectorField, path: Path) -> None:
         file.write('TITLE = "velocity field"\n')
         file.write(f"VARIABLES = {', '.join(f'{chr(34)}{name}{chr(34)}' for name in names)}\n")
         file.write(f'DATASETAUXDATA LengthUnit = "{length}"\n')
+        file.write(f'DATASETAUXDATA VelocityUnit = "{field.units}"\n')
         file.write(f'DATASETAUXDATA YAxis = "{field.y_axis}"\n')
         file.write(f'DATASETAUXDATA MicrosecondsPerDeltaT = "{field.dt * 1e6:.12g}"\n')
         file.write(f'ZONE T = "field", I = {width}, J = {height}, K = 1, DATAPACKING = POINT\n')
@@ -77,8 +78,10 @@ def read(path: Path, hints: Hints) -> VectorField:
     rows = numbers(lines[first:], path, len(names), delimiter_of((lines[first:] or [""])[0]))
     table = dict(zip(names, rows.T, strict=False))
     known = dict(re.findall(r'DATASETAUXDATA\s+(\w+)\s*=\s*"([^"]*)"', head, re.IGNORECASE))
+    length = said.get("x", known.get("LengthUnit", ""))
+    speed = said.get("u", known.get("VelocityUnit", ""))
     units, per_length, per_speed = (
-        scales(said["x"], said["u"], path) if {"x", "u"} <= set(said) else (None, 1.0, 1.0)
+        scales(length, speed, path) if length and speed else (None, 1.0, 1.0)
     )
     axis = known.get("YAxis")
     if axis is None and direction(table["y"]) == "up":

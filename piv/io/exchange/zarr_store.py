@@ -1,4 +1,4 @@
-"""A Zarr store (format 3) in pivpy's schema; needs the extra ``zarr``."""
+"""A Zarr store (format 2) in pivpy's schema; needs the extra ``zarr``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from piv.io.exchange.series import Fields, Hints, check_alike
 from piv.io.files import replacing_path
 from piv.types import VectorField
 
+_DIMENSIONS = "_ARRAY_DIMENSIONS"  # where xarray looks for their names
 _CHUNK = 512  # vectors along each side
 
 
@@ -27,14 +28,14 @@ def write(fields: Fields, path: Path) -> None:
     zarr = _zarr()
     first = fields[0]
     with replacing_path(path) as part:
-        store = zarr.open_group(part, mode="w", zarr_format=3)
+        store = zarr.open_group(part, mode="w", zarr_format=2)
         store.attrs.update(_plain(global_attributes(fields)))
         shape = (*first.shape, len(fields))
         for name, array in arrays(fields).items():
             shared: dict[str, Any] = {
-                "dimension_names": array.dims, "attributes": _plain(array.attrs),
+                "attributes": {**_plain(array.attrs), _DIMENSIONS: list(array.dims)},
                 "fill_value": np.nan if np.issubdtype(array.dtype, np.floating) else 0,
-            }  # fmt: skip
+            }
             if array.values is not None:
                 store.create_array(name, data=array.values, **shared)
             else:
@@ -45,6 +46,7 @@ def write(fields: Fields, path: Path) -> None:
             for name, values in values_of(field).items():
                 if name in store:
                     store[name][:, :, number] = values
+        zarr.consolidate_metadata(store.store)
 
 
 def read(path: Path, hints: Hints) -> VectorField:
@@ -87,7 +89,7 @@ def _zarr() -> Any:
 
 def _dims(array: Any) -> tuple[str, ...]:
     """Of format 3, or as xarray writes them to format 2."""
-    said = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    said = getattr(array.metadata, "dimension_names", None) or array.attrs.get(_DIMENSIONS)
     return tuple(str(each) for each in said or ())
 
 
