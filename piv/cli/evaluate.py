@@ -43,6 +43,7 @@ COLUMNS = {
     "coverage_high": ("highest", "{:.1%}"),
     "coverage_95": ("within 95 %", "{:.1%}"),
     "rank_correlation": ("rank corr.", "{:.3f}"),
+    "error_correlation_length": ("corr. length", "{:.1f}"),
     "wavelength_response": ("gain", "{:.3f}"),
     "overshoot": ("overshoot", "{:.1%}"),
     "width": ("window", "{:.0f}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
+from piv.post.propagation import error_correlation_length
 from piv.train.data import CoarseStart
 from piv.train.held_out import estimate, held_out
 from piv.train.recipe import TrainRecipe
@@ -57,28 +60,41 @@ def calibrate_uncertainty(
     -------
     calibration : dict
         ``interval_68``, ``interval_95``, ``coverage`` (share within the 68.3 % interval per
-        class), ``pairs_per_class``.
+        class), ``error_correlation_length`` (px, median over the pairs; what derived quantities
+        need to propagate the uncertainty), ``pairs_per_class``.
     """
     pairs = recipe.calibration_pairs if pairs is None else pairs
     size = (recipe.render, recipe.render) if size is None else size
     ratios: dict[str, Float] = {}
+    lengths: list[float] = []
     for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
         parts = []
         for one in batch.singles():
             displacement, log_scale = estimate(network, one, recipe)
-            ratio = (displacement - one.truth).abs() * torch.exp(-log_scale)
-            inner = slice(BORDER, -BORDER)
-            where = (one.seeded & one.fluid).expand_as(ratio)
-            parts.append(ratio[..., inner, inner][where[..., inner, inner]].numpy())
+            inner = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+            errors = (displacement - one.truth)[inner]
+            ratio = errors.abs() * torch.exp(-log_scale[inner])
+            where = (one.seeded & one.fluid)[inner].expand_as(ratio)
+            parts.append(ratio[where].numpy())
+            if bool(where.any()):
+                lengths.append(error_correlation_length(errors.masked_fill(~where, np.nan).numpy()))
         ratios[kind] = np.concatenate(parts).astype(np.float64)
     ratios = {kind: values for kind, values in ratios.items() if values.size}
     factor = interval_factor(list(ratios.values()), SHARE_68)
+    length = median_of_finite(lengths)
     return {
         "interval_68": factor,
         "interval_95": interval_factor(list(ratios.values()), SHARE_95),
         "coverage": {kind: float(np.mean(values <= factor)) for kind, values in ratios.items()},
+        "error_correlation_length": length if math.isfinite(length) else None,
         "pairs_per_class": pairs,
     }
+
+
+def median_of_finite(values: Sequence[float]) -> float:
+    """Median without NaN and infinity; NaN of none."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.median(finite)) if finite else math.nan
 
 
 def interval_factor(ratios: list[Float], share: float) -> float:

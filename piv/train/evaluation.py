@@ -22,9 +22,10 @@ from piv.network.ccfcn import CCFCN
 from piv.network.refine import refine
 from piv.network.weights import Model
 from piv.pipeline import analyse
+from piv.post.propagation import error_correlation_length
 from piv.settings import Settings
 from piv.train import floors
-from piv.train.calibration import SHARE_68
+from piv.train.calibration import SHARE_68, median_of_finite
 from piv.train.source import Hidden
 from piv.types import Bool, Float, TruePair
 
@@ -126,6 +127,8 @@ class _Stack:
         if stated:
             shares = [_coverage(e, t) for e, t in zip(self.estimates, self.truths, strict=True)]
             figures["coverage_low"], figures["coverage_high"] = min(shares), max(shares)
+        lengths = [_correlation(e, t) for e, t in zip(self.estimates, self.truths, strict=True)]
+        figures["error_correlation_length"] = median_of_finite(lengths)
         return figures
 
     def step(self) -> tuple[Float, Float] | None:
@@ -164,6 +167,14 @@ def _coverage(estimate: _Estimate, true: TruePair) -> float:
     where = metrics.counting(estimate.u, estimate.v, where=counts(true), border=BORDER)
     e = metrics.Errors((estimate.u - true.u)[where], (estimate.v - true.v)[where])
     return metrics.coverage(e, estimate.uncertainty_u[where], estimate.uncertainty_v[where])
+
+
+def _correlation(estimate: _Estimate, true: TruePair) -> float:
+    """Distance over which one pair's errors are alike, px."""
+    where = counts(true)
+    where[:BORDER], where[-BORDER:], where[:, :BORDER], where[:, -BORDER:] = (False,) * 4
+    errors = np.stack([estimate.u - true.u, estimate.v - true.v])
+    return error_correlation_length(np.where(where, errors, np.nan))
 
 
 def _step(estimate: _Estimate, true: TruePair) -> tuple[Float, Float] | None:

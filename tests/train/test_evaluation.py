@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
+import piv
 from piv import metrics
 from piv.cli.evaluate import biases, gains, steps, table
 from piv.errors import InputError, SettingsError
@@ -15,6 +17,7 @@ from piv.io.dataset import TruePairs
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.weights import load_model, save_weights
 from piv.settings import Settings, from_dict
+from piv.train import evaluation
 from piv.train.evaluation import (
     COARSE,
     DENSE,
@@ -364,3 +367,16 @@ def test_figures_are_those_of_the_metrics(classes):
     row = evaluate({"shear": [pair]}, Settings(), None).rows[0]
     u, v = coarse_at_every_pixel(analyse(pair.pair, model=None).coarse, pair.pair.shape)
     assert row.figures == metrics.score(u, v, pair.u, pair.v)
+
+
+def test_the_distance_over_which_errors_are_alike():
+    """A field off by noise blurred over 4 px: correlated as exp(-r^2 / (4 4^2)), 1/e at 8 px."""
+    rng = np.random.default_rng(3)
+    shape = (160, 200)
+    frames = rng.integers(0, 255, (2, *shape)).astype(np.uint8)
+    truth = np.zeros(shape, np.float32)
+    true = piv.TruePair(piv.ImagePair(*frames), truth, truth)
+    errors = [gaussian_filter(rng.standard_normal(shape), 4.0, mode="wrap") for _ in range(2)]
+    estimate = evaluation._Estimate(*(e.astype(np.float32) for e in errors))
+    stack = evaluation._Stack([estimate], [true])
+    assert stack.figures(None)["error_correlation_length"] == pytest.approx(8.0, rel=0.15)

@@ -11,7 +11,7 @@ import torch
 from piv.errors import InputError, SettingsError, WeightsError
 from piv.network.weights import load_model, read_weights
 from piv.train import checkpoint
-from piv.train.calibration import calibrate_uncertainty, interval_factor
+from piv.train.calibration import calibrate_uncertainty, interval_factor, median_of_finite
 from piv.train.loop import Training, open_run
 from piv.train.progress import Plan
 
@@ -235,3 +235,7 @@ def test_calibration_reports_the_coverage_of_its_classes(finished, source):
     found = calibrate_uncertainty(finished.average, source, finished.recipe, pairs=2)
     assert np.mean(list(found["coverage"].values())) == pytest.approx(0.683, abs=0.01)
     assert found["pairs_per_class"] == 2
+    # errors of neighbouring pixels come from the same particles, those of distant ones do not
+    assert 1 < found["error_correlation_length"] < 24
+    assert median_of_finite([math.nan, 3.0, 1.0, math.inf]) == 2.0
+    assert math.isnan(median_of_finite([math.nan]))
