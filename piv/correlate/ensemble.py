@@ -178,8 +178,8 @@ def ensemble_field(
 
     The planes of every pair are normalised as those of a single pair
     (:func:`piv.correlate.fft.correlation_planes`) and averaged over the pairs; passes, predictor
-    and tests are those of :func:`piv.correlate.multipass`.  The noise of a mean of n planes is
-    sqrt(n) times lower, and so is the height that a peak must have (``validate.peak_height``).
+    and tests are those of :func:`piv.correlate.multipass`.  Only the height that a peak must have
+    (``validate.peak_height``) is that of the sum of the planes: what one good pair gives.
 
     Parameters
     ----------

@@ -184,8 +184,8 @@ def _pass(
     flags = peaks.flags | dark.int() * int(Flag.NO_CONTRAST) | masked.int() * int(Flag.MASKED)
     nothing = torch.where((flags & int(Flag.MASKED | Flag.NO_CONTRAST)) != 0, torch.nan, 0.0)
     u, v = peaks.u + base[:, 0] + nothing, peaks.v + base[:, 1] + nothing
-    # the noise of a mean of n planes is sqrt(n) times lower: so is the least height of a peak
-    evidence = peaks.height if pairs is None else peaks.height * pairs.clamp(min=1).sqrt()
+    # of n pairs one that would pass by itself is enough: the sum of the planes is tested
+    evidence = peaks.height if pairs is None else peaks.height * pairs.clamp(min=1)
     flags = validate(u, v, flags, evidence, peaks.ratio, limits)
     return Grid(windows.x, windows.y, u, v, flags, peaks.height, peaks.ratio, pairs=pairs)
 
