@@ -74,7 +74,10 @@ def read(path: Path, hints: Hints) -> VectorField:
             return _text(sets[name].attrs.get("units", "")) if name in sets else ""
 
         attrs = {name: _text(value) for name, value in store.attrs.items()}
-        return field_of(path, names, attrs, units_of, hints)
+        try:
+            return field_of(path, names, attrs, units_of, hints)
+        except (OSError, RuntimeError) as error:  # HDF5's, of a part that cannot be read
+            raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
 
 
 def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:

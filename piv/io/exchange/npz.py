@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ def read(path: Path, hints: Hints) -> VectorField:
         If the file is no such archive.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or 'no .npz file'}") from None
-    except (ValueError, AttributeError, zipfile.BadZipFile):
+    except (ValueError, AttributeError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         raise InputError(f"{path} is not a .npz file of plain arrays, or it is damaged") from None
     missing = [name for name in _NEEDED if name not in arrays]
     if missing:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ from piv.io.files import replacing
 from piv.types import Float, Units, VectorField
 
 _LARGEST = 2**31 - 2**20  # bytes; version 5 counts with 32 bits
+# what SciPy raises for files that are none, or are cut off
+_DAMAGED = (OSError, ValueError, TypeError, EOFError, LookupError, struct.error, zlib.error)
 _UNITS = {"px": "[px] respectively [px/frame]", "m/s": "[m] respectively [m/s]"}
 _INFORMATION = [
     "The first dimension of the variables is the frame number.",
@@ -89,16 +94,19 @@ def read(path: Path, hints: Hints) -> VectorField:
         If the file is no such MAT file, or is in m per frame.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
-        known = loadmat(path)
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        known = loadmat(BytesIO(content))
     except NotImplementedError:  # what SciPy says of HDF5
         raise InputError(
             f"{path} is a MAT file of version 7.3: save it from MATLAB with the option -v7"
         ) from None
-    except (ValueError, TypeError, EOFError):
+    except (MatReadError, *_DAMAGED):
         raise InputError(f"{path} is not a MAT file, or it is damaged") from None
     names = ("x", "y", "u_original", "v_original", "typevector_original")
     for name in names:

@@ -34,7 +34,7 @@ def write(fields: Fields, path: Path) -> None:
         for name, array in arrays(fields).items():
             shared: dict[str, Any] = {
                 "attributes": {**_plain(array.attrs), _DIMENSIONS: list(array.dims)},
-                "fill_value": np.nan if np.issubdtype(array.dtype, np.floating) else 0,
+                "fill_value": np.nan if np.issubdtype(array.dtype, np.floating) else None,
             }
             if array.values is not None:
                 store.create_array(name, data=array.values, **shared)
@@ -74,7 +74,10 @@ def read(path: Path, hints: Hints) -> VectorField:
     def units_of(name: str) -> str:
         return str(sets[name].attrs.get("units", "")) if name in sets else ""
 
-    return field_of(path, names, dict(store.attrs), units_of, hints)
+    try:
+        return field_of(path, names, dict(store.attrs), units_of, hints)
+    except (OSError, RuntimeError) as error:  # of a part that cannot be read
+        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
 
 
 def _zarr() -> Any:
