@@ -1,7 +1,7 @@
 """Exchange files opened by the programs that they are for, where those are installed.
 
 None of them is among the test dependencies: pivpy brings OpenPIV (GPL) and services of language
-models with it, VTK is 140 MB.  ``benchmarks/README.md`` says how to have them.
+models with it, VTK is 140 MB.  ``docs/exchange.md`` says how to have them.
 """
 
 from __future__ import annotations
