@@ -249,9 +249,9 @@ class Series:
         return self.count
     def __getitem__(self, index):
         return piv.ImagePair(*(np.tile(f, (4, 4)) for f in (tile.first, tile.second)))
-settings = piv.settings.from_dict({"correlate": {"windows": [32, 16], "repeats": 1}})
+settings = piv.settings.from_dict({"correlate": {"windows": [32]}})
 unit = 2**20 if sys.platform == "darwin" else 2**10
-for count in (4, 24):
+for count in (4, 28):
     piv.ensemble_correlation(Series(count), settings=settings)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 """
@@ -264,8 +264,8 @@ def test_memory_does_not_grow_with_the_number_of_pairs() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )  # fmt: skip
     few, many = (float(line) for line in done.stdout.split())
-    # MiB; the frames alone of 20 more pairs, in float32, would take 37, their planes 100
-    assert many - few < 15
+    # MiB; the float32 frames of 24 more pairs take 44, their splines as much; measured 5 to 15
+    assert many - few < 28
 
 
 def test_units_and_region() -> None:
