@@ -19,7 +19,7 @@ NAMES = {
     "Settings", "SettingsError", "StorageError", "TruePair", "VectorField", "WeightsError",
     "__version__", "analyse", "analyse_series", "calibrate", "load_model", "open_pairs",
     "open_results", "open_store", "plot", "post", "read_field", "read_pair", "uncertainty",
-    "write_analysis",
+    "write_analysis", "ensemble_correlation", "export_field", "import_field",
 }  # fmt: skip
 SLOW = ("torch", "matplotlib.pyplot", "PyQt6", "pyqtgraph", "xarray", "distributed", "h5py", "cv2")
 

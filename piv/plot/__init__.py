@@ -4,6 +4,7 @@ Built on :class:`matplotlib.figure.Figure` without pyplot, so that nothing globa
 display is needed.  Every ``plot_`` function draws on the axes it is given and returns them.
 """
 
+from piv.plot.animation import common_scales, save_animation
 from piv.plot.curves import (
     mark_vortices,
     plot_joint_pdf,
@@ -25,6 +26,7 @@ from piv.plot.style import style
 
 __all__ = [
     "FORMATS",
+    "common_scales",
     "figure",
     "figure_format",
     "mark_vortices",
@@ -39,6 +41,7 @@ __all__ = [
     "plot_texture",
     "plot_vectors",
     "plot_vorticity",
+    "save_animation",
     "save_figure",
     "style",
 ]
