@@ -74,9 +74,10 @@ def add_parser(commands: Any) -> None:
         "(default: plane)",
     )  # fmt: skip
     parser.add_argument(
-        "--correlation-length", type=float, default=0.0, metavar="LENGTH",
+        "--correlation-length", type=float, metavar="LENGTH",
         help="distance at which the errors of two vectors correlate by 1/e, in the fields' unit of "
-        "length: noise in spectra and dissipation depends on it (default: 0, independent)",
+        "length, 0 = independent: noise in spectra and dissipation depends on it (default: as the "
+        "record of the weights has it)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the summary for machines")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
@@ -177,12 +178,16 @@ def _computed(
     chosen: _Chosen, args: argparse.Namespace, exclude: Any, probes: Any, stage: _Stage
 ) -> tuple[Statistics, dict[str, Table]]:
     from piv.io.statistics import modes_table, spectrum_table, statistics_tables
+    from piv.post.correlated import correlation_length_of
     from piv.post.modes import pod
     from piv.post.small_scales import dissipation
     from piv.post.spectra import spectrum
     from piv.post.statistics import statistics_of
 
     count = len(chosen.positions)
+    length = args.correlation_length
+    if args.nu is not None or args.spectra:  # refused here rather than after the first pass
+        length = correlation_length_of(next(iter(chosen)), length)
     flow = statistics_of(
         chosen, exclude=exclude, probes=probes, progress=stage("statistics", count)
     )
@@ -190,14 +195,14 @@ def _computed(
     if args.nu is not None:
         rate = dissipation(
             chosen, flow, nu=args.nu, closure=args.closure, exclude=exclude,
-            correlation_length=args.correlation_length, progress=stage("dissipation", count),
+            correlation_length=length, progress=stage("dissipation", count),
         )  # fmt: skip
     tables = statistics_tables(flow, third=args.third, rate=rate, nu=args.nu or 0.0)
     for axis in dict.fromkeys(args.spectra):
         step = stage(f"spectrum along {axis}", count)
         found = spectrum(
             chosen, flow, axis=axis, exclude=exclude, progress=step,
-            correlation_length=args.correlation_length,
+            correlation_length=length,
         )  # fmt: skip
         tables[f"spectrum_{axis}"] = spectrum_table(flow, found)
     if args.modes is not None:

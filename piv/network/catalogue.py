@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -55,6 +56,32 @@ def weights_hash(name: str | Path | None) -> str | None:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=8)
+def record_of(sha256: str) -> Mapping[str, Any] | None:
+    """Record of the weights that come with the package and have this hash; None = none has it.
+
+    Only the file's header is read.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing or damaged.
+    """
+    for name, entry in known()[0].items():
+        if entry["sha256"] != sha256:
+            continue
+        try:
+            with (folder() / entry["file"]).open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            record: Mapping[str, Any] = json.loads(header["__metadata__"]["record"])
+        except (OSError, ValueError, KeyError, OverflowError):
+            raise WeightsError(
+                f"cannot read the record of the weights {name}: reinstall the package"
+            ) from None
+        return MappingProxyType(dict(record))
+    return None
 
 
 @lru_cache(maxsize=1)

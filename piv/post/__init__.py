@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from piv.post.corrected import (
         Corrected,
     )
+    from piv.post.correlated import (
+        correlation_length_of,
+    )
     from piv.post.correlations import (
         Autocorrelation,
         TimeSeries,
@@ -195,6 +198,7 @@ _LATER = {
     "circulation": "lines",
     "circulation_uncertainty": "lines",
     "correlated_errors": "propagation",
+    "correlation_length_of": "correlated",
     "decompose": "frames",
     "derivative": "gradients",
     "dissipation": "small_scales",
@@ -297,6 +301,7 @@ __all__ = [
     "circulation",
     "circulation_uncertainty",
     "correlated_errors",
+    "correlation_length_of",
     "decompose",
     "derivative",
     "dissipation",

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.correlated import correlation_of, gaussian_correlation
 from piv.post.gradients import (
     DEFAULT_SCHEME,
     components,
@@ -14,7 +15,6 @@ from piv.post.gradients import (
     variance_of_derivative,
     variances,
 )
-from piv.post.propagation import gaussian_correlation
 from piv.post.stencils import Scheme, check_coordinates
 from piv.types import Flag, Float, VectorField
 
@@ -67,7 +67,7 @@ def acceleration_uncertainty(
     series: VectorField,
     times: npt.ArrayLike,
     *,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     scheme: str | Scheme = DEFAULT_SCHEME,
     exclude: int = Flag.MASKED,
 ) -> tuple[Float, Float]:
@@ -82,8 +82,8 @@ def acceleration_uncertainty(
         With its uncertainty.
     times, scheme, exclude
         As for :func:`material_acceleration`.
-    correlation_length : float
-        In space, in the unit of the coordinates.
+    correlation_length : float, optional
+        In space, as in :func:`uncertainty_of`.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def acceleration_uncertainty(
     if series.uncertainty_u is None or series.uncertainty_v is None:
         raise InputError("the series has no uncertainty to propagate")
     present = present_vectors(series, exclude)
-    spread = variances(series, _NAMES, scheme, exclude, gaussian_correlation(correlation_length))
+    spread = variances(series, _NAMES, scheme, exclude, correlation_of(series, correlation_length))
     slopes = _in_own_axes(series, components(series, _NAMES, scheme, exclude))
     apart = gaussian_correlation(0.0)
     found = []

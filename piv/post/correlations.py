@@ -11,9 +11,9 @@ from scipy import fft
 
 from piv.errors import InputError
 from piv.post.corrected import Corrected
+from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation
 from piv.post.moments import Moments
-from piv.post.propagation import gaussian_correlation
 from piv.post.series import (
     EXCLUDED,
     Progress,
@@ -66,7 +66,7 @@ def two_point_correlation(
     point: tuple[int, int],
     *,
     components: Pair = "uu",
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Corrected:
@@ -85,8 +85,9 @@ def two_point_correlation(
     point : (row, column)
     components : "uu", "uv", "vu" or "vv"
         At the point, and elsewhere; v up.
-    correlation_length : float
-        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
+    correlation_length : float, optional
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  Default that
+        of the fields' weights, see :func:`correlation_length_of`.
     exclude, progress : see :func:`statistics_of`
 
     Returns
@@ -106,6 +107,7 @@ def two_point_correlation(
         raise InputError(f"the point {point} lies outside the field of {shape} vectors")
     sums = Moments.empty(shape, 2)
     for field in fields_of(series):
+        correlation = correlation_of(field, correlation_length)
         u, v, where = fluctuation(field, flow, exclude)
         both = {"u": u, "v": v}
         if where[point]:
@@ -122,7 +124,7 @@ def two_point_correlation(
             distance = np.hypot(
                 flow.x[None, :] - flow.x[point[1]], flow.y[:, None] - flow.y[point[0]]
             )
-            share = gaussian_correlation(correlation_length)(distance)
+            share = correlation(distance)
             covariance = covariance - share * np.sqrt(first[point] * second)
         left = (squares["u"] - first[point]) * (squares["v"] - second)
         clean = covariance / np.sqrt(np.where(left > 0, left, np.nan))
@@ -136,7 +138,7 @@ def spatial_correlation(
     component: Component = "u",
     axis: Literal["x", "y"] = "x",
     region: Bool | None = None,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Autocorrelation:
@@ -152,8 +154,9 @@ def spatial_correlation(
         Along which the flow is homogeneous.
     region : bool array, shape (Ny, Nx), optional
         Vectors that count; default all.  Pairs with an excluded vector are left out.
-    correlation_length : float
-        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
+    correlation_length : float, optional
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  Default that
+        of the fields' weights, see :func:`correlation_length_of`.
     exclude, progress : see :func:`statistics_of`
 
     Raises
@@ -166,7 +169,7 @@ def spatial_correlation(
     sums: tuple[Float, Any] | None = None
     noise, counts = 0.0, 0
     for field in fields_of(series):
-        step = axis_spacing(field, axis)
+        step, correlation = axis_spacing(field, axis), correlation_of(field, correlation_length)
         u, v, where = fluctuation(field, flow, exclude, region)
         values = np.where(where, u if component == "u" else v, 0.0)
         size = getattr(field, f"uncertainty_{component}")
@@ -178,7 +181,7 @@ def spatial_correlation(
     if sums is None or not counts:
         raise InputError("no vector is left to correlate")
     separation = np.arange(sums[0].size) * step
-    share = gaussian_correlation(correlation_length)(separation)
+    share = correlation(separation)
     return _autocorrelation(separation, *sums, noise / counts * share)
 
 

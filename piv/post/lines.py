@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.correlated import correlation_of
 from piv.post.criteria import vorticity
 from piv.post.gradients import DEFAULT_SCHEME
 from piv.post.interpolation import Grid, Method, Points, as_points
-from piv.post.propagation import gaussian_correlation
 from piv.post.stencils import Scheme, check_coordinates
 from piv.types import Flag, Float, VectorField
 
@@ -62,7 +62,8 @@ def circle(centre: tuple[float, float], radius: float, points: int = 256) -> Flo
     Returns
     -------
     array, shape (points + 1, 2)
-        The last point is the first.
+        From the rightmost point towards +y, and back to it: as one sees it counter-clockwise where
+        y points up, clockwise where it points down.  ``[::-1]`` turns it round.
 
     Raises
     ------
@@ -244,14 +245,14 @@ def flow_rate(field: VectorField, line: Points, *, exclude: int = Flag.MASKED) -
 
 
 def circulation_uncertainty(
-    field: VectorField, contour: Points, *, correlation_length: float = 0.0
+    field: VectorField, contour: Points, *, correlation_length: float | None = None
 ) -> float:
     """Uncertainty of :func:`circulation` by the line; see :func:`flow_rate_uncertainty`."""
     return _integral_uncertainty(field, _closed(contour), correlation_length, (0, 1))
 
 
 def flow_rate_uncertainty(
-    field: VectorField, line: Points, *, correlation_length: float = 0.0
+    field: VectorField, line: Points, *, correlation_length: float | None = None
 ) -> float:
     """Uncertainty of :func:`flow_rate`, with errors that neighbours share.
 
@@ -260,7 +261,7 @@ def flow_rate_uncertainty(
     field : VectorField, shape (Ny, Nx)
         With its uncertainty.
     line : array, shape (P, 2)
-    correlation_length : float
+    correlation_length : float, optional
         See :func:`uncertainty_of`; along a line shared errors add up, so that it matters much.
 
     Returns
@@ -277,14 +278,14 @@ def flow_rate_uncertainty(
 
 
 def _integral_uncertainty(
-    field: VectorField, line: Float, length: float, axes: tuple[int, int]
+    field: VectorField, line: Float, length: float | None, axes: tuple[int, int]
 ) -> float:
     """``axes``: which step of the line is the weight of u and of v."""
     if field.uncertainty_u is None or field.uncertainty_v is None:
         raise InputError("the field has no uncertainty to propagate")
     if field.u.ndim != 2:
         raise InputError(f"one field is needed, not a series of shape {field.shape}")
-    correlation = gaussian_correlation(length)
+    correlation = correlation_of(field, length)
     grid = Grid.of(field)
     nodes, steps = _quadrature(line, grid)
     vertices = grid.vertices(nodes)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from piv.post.propagation import gaussian_correlation
+from piv.post.correlated import gaussian_correlation
 from piv.types import Float
 
 _REACH = 4.0  # correlation lengths, beyond which a Gaussian is nothing
@@ -29,11 +29,6 @@ def noise_spectrum(wavenumber: Float, step: float, correlation_length: float = 0
         Spacing of the grid.
     correlation_length : float
         Distance at which the errors' correlation is 1/e; 0 = independent.
-
-    Raises
-    ------
-    InputError
-        If the length is negative or not finite.
     """
     correlation = gaussian_correlation(correlation_length)
     lags = np.arange(1, 1 + math.ceil(_REACH * correlation_length / step))

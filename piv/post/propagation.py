@@ -10,8 +10,9 @@ import numpy as np
 
 from piv.errors import InputError
 from piv.post import criteria
+from piv.post.correlated import correlation_length_of, correlation_of
 from piv.post.gradients import DEFAULT_SCHEME, components, variances
-from piv.post.stencils import Correlation, Scheme, spacing_of
+from piv.post.stencils import Scheme, spacing_of
 from piv.types import Flag, Float, VectorField
 
 _NAMES = ("du_dx", "du_dy", "dv_dx", "dv_dy")
@@ -24,31 +25,11 @@ _LINEAR = {
 _Slopes = tuple[Float, Float, Float, Float]
 
 
-def gaussian_correlation(length: float) -> Correlation:
-    r"""Correlation of errors over their distance, :math:`\exp(-(r/\ell)^2)`.
-
-    Parameters
-    ----------
-    length : float
-        Distance at which it is 1/e, in the unit of the field's coordinates; 0 = independent.
-
-    Raises
-    ------
-    InputError
-        If the length is negative or not finite.
-    """
-    if not (math.isfinite(length) and length >= 0):
-        raise InputError(f"a correlation length is a distance of 0 or more, not {length}")
-    if length == 0:
-        return lambda distance: (distance == 0).astype(np.float64)
-    return lambda distance: np.exp(-((distance / length) ** 2))
-
-
 def uncertainty_of(
     quantity: Callable[..., Float],
     field: VectorField,
     *,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     scheme: str | Scheme = DEFAULT_SCHEME,
     exclude: int = Flag.MASKED,
 ) -> Float:
@@ -70,9 +51,10 @@ def uncertainty_of(
         :func:`sampled_uncertainty`.
     field : VectorField, shape (..., Ny, Nx)
         With its uncertainty.
-    correlation_length : float
+    correlation_length : float, optional
         Distance at which the correlation of the errors is 1/e, in the unit of ``field.x``;
-        0 = independent errors.  :func:`error_correlation_length` measures it.
+        0 = independent errors.  Default that of the field's weights, see
+        :func:`correlation_length_of`; :func:`error_correlation_length` measures it.
     scheme, exclude
         As for the quantity.
 
@@ -85,7 +67,8 @@ def uncertainty_of(
     Raises
     ------
     InputError
-        If the field has no uncertainty, or the quantity is another.
+        If the field has no uncertainty, the quantity is another, or the correlation length is
+        neither given nor known.
 
     Notes
     -----
@@ -97,7 +80,7 @@ def uncertainty_of(
     ----------
     .. [1] Sciacchitano & Wieneke, Meas. Sci. Technol. 27 (2016), 084006.
     """
-    correlation = gaussian_correlation(correlation_length)
+    correlation = correlation_of(field, correlation_length)
     if quantity in _LINEAR:
         first, second = variances(field, _LINEAR[quantity], scheme, exclude, correlation)
         return np.sqrt(first + second)
@@ -117,7 +100,7 @@ def sampled_uncertainty(
     field: VectorField,
     rng: np.random.Generator,
     *,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     samples: int = 100,
 ) -> Float:
     """Uncertainty of anything that is computed from a field, by adding errors to it many times.
@@ -130,7 +113,7 @@ def sampled_uncertainty(
     field : VectorField, shape (..., Ny, Nx)
         With its uncertainty, on even spacing.
     rng : numpy.random.Generator
-    correlation_length : float
+    correlation_length : float, optional
         As in :func:`uncertainty_of`.
     samples : int
         At least 2; the result has a relative error of 1 / sqrt(2 samples).
@@ -149,10 +132,11 @@ def sampled_uncertainty(
         raise InputError("the field has no uncertainty to propagate")
     if samples < 2:
         raise InputError(f"at least 2 samples are needed, not {samples}")
+    length = correlation_length_of(field, correlation_length)
     mean: Any = 0.0
     squares: Any = 0.0
     for number in range(1, samples + 1):
-        errors = [correlated_errors(field, rng, correlation_length) for _ in range(2)]
+        errors = [correlated_errors(field, rng, length) for _ in range(2)]
         trial = field.replace(
             u=field.u + errors[0] * field.uncertainty_u,
             v=field.v + errors[1] * field.uncertainty_v,
@@ -189,7 +173,7 @@ def correlated_errors(
     """
     from scipy.ndimage import correlate1d
 
-    gaussian_correlation(correlation_length)  # refuses what is no length
+    correlation_length_of(field, correlation_length)  # refuses what is no length
     kernels = []
     for name, coordinates in (("y", field.y), ("x", field.x)):
         step = spacing_of(np.asarray(coordinates, np.float64))

@@ -13,9 +13,9 @@ import numpy as np
 
 from piv.errors import InputError, nearest
 from piv.post.corrected import Corrected
+from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation
 from piv.post.gradients import variances, velocity_gradient
-from piv.post.propagation import gaussian_correlation
 from piv.post.series import EXCLUDED, Progress, Series, check_repeatable, done, fields_of
 from piv.post.statistics import Statistics
 from piv.post.stencils import Scheme
@@ -37,7 +37,7 @@ def dissipation(
     nu: float,
     closure: Closure = "plane",
     scheme: str | Scheme = "central",
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> Corrected:
@@ -65,9 +65,10 @@ def dissipation(
     closure : "plane" or "isotropic"
     scheme : str or Scheme
         Of the derivatives, see :func:`piv.post.derivative`.
-    correlation_length : float
+    correlation_length : float, optional
         Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  It
-        matters: neighbouring single-pixel vectors share most of their error.
+        matters: neighbouring single-pixel vectors share most of their error.  Default that of the
+        fields' weights, see :func:`correlation_length_of`.
     exclude, progress : see :func:`statistics_of`
 
     Returns
@@ -84,7 +85,7 @@ def dissipation(
     if closure not in _FACTORS:
         raise InputError(f"unknown closure {closure!r}{nearest(closure, _FACTORS)}")
     _check_viscosity(nu)
-    factors, correlation = _FACTORS[closure], gaussian_correlation(correlation_length)
+    factors = _FACTORS[closure]
     shape = flow.count.shape
     total, noise, count = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     known = True
@@ -102,6 +103,7 @@ def dissipation(
             known = False
         else:
             # errors of u and v are apart, and so are those of the two slopes of each product
+            correlation = correlation_of(field, correlation_length)
             errors = variances(change, _TERMS, scheme, int(Flag.MASKED), correlation)
             noise += np.where(where, _weighted(factors[:4], errors), 0.0)
         done(progress)
@@ -133,7 +135,7 @@ def dissipation_from_structure(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TurbulenceScales:
-    """TurbulenceScales of homogeneous isotropic turbulence.
+    """Scales of homogeneous isotropic turbulence.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from scipy import fft, signal
 
 from piv.errors import InputError
 from piv.post.corrected import Corrected
+from piv.post.correlated import correlation_length_of
 from piv.post.correlations import TimeSeries
 from piv.post.distributions import fluctuation
 from piv.post.noise import noise_spectrum
@@ -58,7 +59,7 @@ def spectrum(
     window: str = "hann",
     region: Bool | None = None,
     gaps: float = _GAPS,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     response: Response | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
@@ -83,8 +84,9 @@ def spectrum(
     gaps : float
         Segments of which a larger share does not count are left out; smaller gaps are interpolated
         linearly.
-    correlation_length : float
-        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
+    correlation_length : float, optional
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  Default that
+        of the fields' weights, see :func:`correlation_length_of`.
     response : function, optional
         Gain of the method from the wavenumber, such as :func:`window_response` or
         :func:`measured_response`.
@@ -95,9 +97,9 @@ def spectrum(
     InputError
         If the grid is uneven along the axis, the segment does not fit, or no segment is left.
     """
-    number, sums, step = axis_number(axis), None, 0.0
+    number, sums, step, length = axis_number(axis), None, 0.0, 0.0
     for field in fields_of(series):
-        step = axis_spacing(field, axis)
+        step, length = axis_spacing(field, axis), correlation_length_of(field, correlation_length)
         if sums is None:
             sums = _Welch(segment or field.shape[number], window, gaps, flow is None)
         u, v, where = fluctuation(field, flow, exclude, region)
@@ -114,7 +116,7 @@ def spectrum(
         raise InputError("the series has no fields")
     k, uu, vv, noise = sums.result(step / np.pi)
     wavenumber = 2 * np.pi * k / step
-    share = noise_spectrum(wavenumber, step, correlation_length)
+    share = noise_spectrum(wavenumber, step, length)
     return Spectrum(
         wavenumber,
         Corrected(uu, noise[0] * share),

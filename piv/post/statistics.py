@@ -17,6 +17,7 @@ import numpy.typing as npt
 from piv.errors import InputError
 from piv.post.convergence import Convergence, History
 from piv.post.corrected import Corrected
+from piv.post.correlated import UNCERTAINTY_OF
 from piv.post.moments import Moments, check_order
 from piv.post.sampling import Blocking, probe_stride
 from piv.post.series import EXCLUDED, Progress, Series, check_same, done, fields_of, usable
@@ -146,7 +147,7 @@ class Statistics:
             dt=self.dt,
             units=self.units,
             y_axis=self.y_axis,
-            attrs=self.attrs,
+            attrs={**self.attrs, UNCERTAINTY_OF: "mean (its standard error)"},
             **{name: array.astype(np.float32) for name, array in arrays.items()},  # type: ignore[arg-type]
         )
 

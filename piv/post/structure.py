@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from piv.errors import InputError
 from piv.post.corrected import Corrected
+from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation
-from piv.post.propagation import gaussian_correlation
 from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
 from piv.post.statistics import Statistics
 from piv.types import Bool, Flag, Float, VectorField
@@ -48,7 +48,7 @@ def structure_functions(
     highest: int = 3,
     separations: npt.ArrayLike | None = None,
     region: Bool | None = None,
-    correlation_length: float = 0.0,
+    correlation_length: float | None = None,
     exclude: Flag | int = EXCLUDED,
     progress: Progress | None = None,
 ) -> StructureFunctions:
@@ -74,8 +74,9 @@ def structure_functions(
         In vectors; default each up to 16, then eight while they double, up to half the field.
     region : bool array, shape (Ny, Nx), optional
         Where vectors count.
-    correlation_length : float
-        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.
+    correlation_length : float, optional
+        Distance at which the errors of two vectors correlate by 1/e; 0 = independent.  Default that
+        of the fields' weights, see :func:`correlation_length_of`.
     exclude, progress : see :func:`statistics_of`
 
     Raises
@@ -93,7 +94,7 @@ def structure_functions(
         if sums is None:
             sums = _Sums.empty(_lags(separations, field.shape[number]), highest)
         u, v, where = fluctuation(field, flow, exclude, region)
-        share = gaussian_correlation(correlation_length)(step * sums.lags)
+        share = correlation_of(field, correlation_length)(step * sums.lags)
         along, across = (u, v) if axis == "x" else (v, u)
         names = ("u", "v") if axis == "x" else ("v", "u")
         sizes = [getattr(field, f"uncertainty_{name}") for name in names]
