@@ -129,6 +129,13 @@ def _kind(path: Path) -> str:
             return _kind_of_hdf5(path)
         if path.suffix.lower() == ".safetensors":
             return "weights"
+    from piv.io.exchange.registry import FORMATS
+
+    known = sorted({suffix for each in FORMATS.values() for suffix in each.suffixes})
+    if path.suffix.lower() not in known:
+        raise InputError(
+            f"{path} is no file that can be shown: known are HDF5, .safetensors, {', '.join(known)}"
+        )
     return "exchange"
 
 
@@ -190,25 +197,38 @@ def _position(results: Results, wanted: int | None) -> int:
 def _statistics(args: argparse.Namespace) -> _Held:
     import h5py
 
-    found: dict[str, Any] = {}
+    found = _datasets(args.file)
     with h5py.File(args.file, "r") as file:
-
-        def note(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset):
-                size = " x ".join(str(n) for n in item.shape)
-                found[name] = f"{size} {item.attrs.get('units', '')}".strip()
-
-        file.visititems(note)
         known = {name: file.attrs[name] for name in ("units", "y_axis") if name in file.attrs}
         fields = int(file.attrs["fields"])
     return _Held({"kind": "statistics of piv stats", "fields": fields, **known, "variables": found})
+
+
+def _datasets(path: Path) -> dict[str, str]:
+    """Size, type of number and unit of every array of an HDF5 file."""
+    import h5py
+
+    found: dict[str, str] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            size = " x ".join(str(n) for n in item.shape) or "one"
+            found[name] = f"{size} {item.dtype} {item.attrs.get('units', '')}".strip()
+
+    with h5py.File(path, "r") as file:
+        file.visititems(note)
+    return found
 
 
 def _pairs(args: argparse.Namespace) -> _Held:
     from piv.io.sources.base import SourceSpec
     from piv.io.sources.hdf5 import HDF5Source
 
-    source = HDF5Source(SourceSpec(args.file))
+    try:
+        source = HDF5Source(SourceSpec(args.file))
+    except InputError as reason:  # neither ours nor a data set of pairs: say what is there
+        found = _datasets(args.file)
+        return _Held({"kind": "HDF5", "no_image_pairs": str(reason), "contents": found})
     with source:
         height, width = source.shape
         kinds = source.kinds

@@ -166,7 +166,7 @@ def test_show_tells_what_other_files_hold(results: Path, capsys: Capture) -> Non
     known = json.loads(capsys.readouterr().out)
     assert known["kind"] == "statistics of piv stats"
     assert known["fields"] == 5
-    assert known["variables"]["mean_u"] == "36 x 48 px"
+    assert known["variables"]["mean_u"] == "36 x 48 float32 px"
 
 
 def test_show_tells_what_a_data_set_holds(tmp_path: Path, capsys: Capture) -> None:
@@ -183,6 +183,16 @@ def test_show_tells_what_a_data_set_holds(tmp_path: Path, capsys: Capture) -> No
     assert known["dt"] == "0.0002 s"
     assert _run("show", packed, "--figure", tmp_path / "a.png") == 2
     assert "no fields to draw" in capsys.readouterr().err
+
+
+def test_show_lists_the_arrays_of_any_hdf5(tmp_path: Path, capsys: Capture) -> None:
+    with h5py.File(tmp_path / "truth.h5", "w") as store:
+        store["truth/u"] = np.zeros((40, 56), np.float32)
+        store["truth/u"].attrs["units"] = "px"
+    assert _run("show", tmp_path / "truth.h5", "--json") == 0
+    known = json.loads(capsys.readouterr().out)
+    assert known["contents"] == {"truth/u": "40 x 56 float32 px"}
+    assert "frames" in known["no_image_pairs"]
 
 
 def test_show_tells_what_weights_hold(capsys: Capture) -> None:
