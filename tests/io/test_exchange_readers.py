@@ -1,4 +1,4 @@
-"""Exchange files opened by the programs that they are for, where those are installed.
+"""Exchange files opened by the programs that they are for: ``pytest -m programs tests/io``.
 
 None of them is among the test dependencies: pivpy brings OpenPIV (GPL) and services of language
 models with it, VTK is 140 MB.  ``docs/exchange.md`` says how to have them.
@@ -6,6 +6,7 @@ models with it, VTK is 140 MB.  ``docs/exchange.md`` says how to have them.
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from piv.io.exchange import export_field
 from piv.types import VectorField
 
+pytestmark = pytest.mark.programs
+
 
 def _wanted(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on import, of things that are not ours
-        return pytest.importorskip(name)
+        return importlib.import_module(name)
 
 
 @pytest.fixture(params=["px", "m/s"])
