@@ -276,7 +276,7 @@ def _fit(plane: Float) -> tuple[float, float, float]:
     limit = 2.0
     for _ in range(4):  # the wider the peak, the more lags carry it
         use = (square > 0) & (square <= limit) & (covariance > 0)
-        if use.sum() < 3:
+        if use.sum() < 3 or np.ptp(square[use]) == 0:  # a slope needs two distances
             return math.nan, math.nan, math.nan
         # ln C has an error of 1/C: weight by C
         slope, offset = np.polyfit(square[use], np.log(covariance[use]), 1, w=covariance[use])

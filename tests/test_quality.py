@@ -193,3 +193,10 @@ def test_each_danger_brings_its_sentence(name: str, value: float, words: str) ->
     assert len(found) == 1
     assert words in found[0]
     assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize("seed", [12, 28, 32])
+def test_noise_alone_may_leave_too_little_to_fit(seed: int) -> None:
+    """One distance with a positive covariance is no slope; pytest makes a warning an error."""
+    frames = np.random.default_rng(seed).integers(0, 255, (2, 64, 88)).astype(np.uint8)
+    assert math.isnan(particle_diameter(ImagePair(frames[0], frames[1])))
