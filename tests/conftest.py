@@ -7,6 +7,7 @@ missing from the wheel is noticed, and no test depends on where it was started.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ import piv
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a display
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# a shell starts what runs in its background with Ctrl-C ignored, and children inherit that
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the same examples on every machine and no limit of time: a failure is never a matter of luck
 settings.register_profile("piv", deadline=None, derandomize=True, database=None, max_examples=30)

@@ -400,7 +400,7 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 def test_reading_goes_on_while_another_process_writes(tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
     code = """
-        import os, sys
+        import os, sys, time
         from pathlib import Path
         import stores
         os.fsync = lambda _: None  # quicker: more commits
@@ -408,6 +408,7 @@ def test_reading_goes_on_while_another_process_writes(tmp_path: Path) -> None:
             print("begun", flush=True)
             for n in range(60):
                 writer.write([stores.packed(n, None)])
+                time.sleep(0.02)  # a reader that is slower than this must see it grow
         """
     words = [sys.executable, "-c", textwrap.dedent(code), str(path)]
     here = Path(__file__).resolve().parent
@@ -424,7 +425,7 @@ def test_reading_goes_on_while_another_process_writes(tmp_path: Path) -> None:
                 _same(results.field(position), stores.analysis(position, None).field)
     assert process.returncode == 0
     assert counts == sorted(counts)
-    assert len(set(counts)) > 3  # it was seen to grow
+    assert any(0 < count < 60 for count in counts)  # it was seen to grow
 
 
 def test_a_torn_read_is_repeated(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
