@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from pathlib import Path
 
@@ -101,6 +102,7 @@ class Inline:
 
     def next(self, timeout: float):
         if not self._tasks:
+            time.sleep(min(timeout, 0.01))  # as a pool waits
             return None
         task = self._tasks.popleft()
         if task.index in self._lost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -89,18 +90,22 @@ class WatchFeed:
         self._spec = dataclasses.replace(spec, files=None)
         self._store = store
         self._files = list(spec.files[:known])
-        self._tasks = deque(self._task(position) for position in pending)
+        self._tasks: deque[PairTask] = deque()
+        self._early = list(pending)  # of the store, but perhaps still being written
         self._idle = idle
         self._found = found
         self._clock = clock
-        self._looked = -_LOOK
-        self._last = clock()
-        self._sizes: dict[tuple[str, ...], tuple[tuple[int, int], ...]] = {}
+        self._looked = self._last = clock()
+        self._states = {self._files[n]: self._state(self._files[n]) for n in self._early}
 
     @property
     def over(self) -> bool:
         """Whether nothing new has come for so long that nothing more is expected."""
-        return not self._tasks and self._clock() - self._last >= self._idle
+        return not self._tasks and not self._early and self._idled
+
+    @property
+    def _idled(self) -> bool:
+        return self._clock() - self._last >= self._idle
 
     def take(self) -> PairTask | None:
         """The next pair, after a look at the folder if it is time for one."""
@@ -124,11 +129,17 @@ class WatchFeed:
                 f"the pairs of {self._spec.path} are no longer in the order in which they came: "
                 "new files must follow the others by name, and none may go"
             )
-        fresh = []
-        for pair in files[known:]:
-            if not self._settled(pair):
-                break  # the order of the names is kept
-            fresh.append(pair)
+        before = self._states
+        waiting = [*(self._files[n] for n in self._early), *files[known:]]
+        self._states = {pair: self._state(pair) for pair in waiting}
+        settled = {pair for pair, now in self._states.items() if now and now == before.get(pair)}
+        # what never settles is tried in the end, and fails with a reason
+        idled = self._idled
+        ready = [n for n in self._early if idled or self._files[n] in settled]
+        self._early = [n for n in self._early if not (idled or self._files[n] in settled)]
+        self._tasks.extend(self._task(n) for n in ready)
+        # the order of the names is kept
+        fresh = list(itertools.takewhile(settled.__contains__, files[known:]))
         if fresh:
             self._store.extend(len(fresh), [", ".join(pair) for pair in fresh])
             self._files.extend(fresh)
@@ -143,18 +154,15 @@ class WatchFeed:
         except InputError:
             return list(self._files)  # such as a file that has just been begun
 
-    def _settled(self, pair: tuple[str, ...]) -> bool:
-        """Whether the files are as they were a look ago, and not empty."""
+    def _state(self, pair: tuple[str, ...]) -> tuple[tuple[int, int], ...] | None:
+        """Size and time of each file; None if one is empty or missing."""
         try:
             states = [(self._spec.path / name).stat() for name in pair]
         except OSError:
-            return False
-        now = tuple((state.st_size, state.st_mtime_ns) for state in states)
-        before, self._sizes[pair] = self._sizes.get(pair), now
-        if now != before or any(size == 0 for size, _ in now):
-            return False
-        del self._sizes[pair]
-        return True
+            return None
+        if any(state.st_size == 0 for state in states):
+            return None
+        return tuple((state.st_size, state.st_mtime_ns) for state in states)
 
 
 def wait_for_pairs(

@@ -16,7 +16,7 @@ from piv.batch.job import Frame, Job, PairTask, static_background
 from piv.batch.record import changed_pairs, differences, run_record, select
 from piv.errors import InputError
 from piv.fingerprint import array_hash
-from piv.network.catalogue import catalogue, weights_hash
+from piv.network.catalogue import absolute, weights_hash
 from piv.settings import Settings
 from piv.types import Bool, Calibration
 
@@ -113,14 +113,11 @@ class Plan:
 
     def job(self, background: tuple[Frame, Frame] | None) -> Job:
         """What the workers are sent."""
-        model = self.wishes.model
-        if model not in catalogue() and Path(model).is_file():
-            model = str(Path(model).absolute())  # a worker may have another working folder
         return Job(
             source=self.source.spec,
             shape=self.source.shape,
             settings=self.wishes.settings,
-            model=model,
+            model=absolute(self.wishes.model),  # a worker may have another working folder
             weights=self.weights,
             package=str(self.record["package"]),
             calibration=self.calibration,
@@ -326,14 +323,21 @@ def size_of(count: float) -> str:
     return f"{count:.3g} TB"
 
 
+def left(planned: Plan, standing_: Standing | None) -> int:
+    """How many pairs the run has to analyse."""
+    if standing_ is None:
+        return len(planned.pairs)
+    retried = standing_.count(FAILED) if planned.wishes.retry_failed else 0
+    return standing_.count(PENDING) + retried
+
+
 def needed_bytes(planned: Plan, example: Analysis | None, standing_: Standing | None) -> int:
     """What is still to be written: from what finished pairs took, or from the template."""
+    count = left(planned, standing_)
     if standing_ is not None and (done := standing_.count(DONE)) > 0:
-        size = planned.wishes.output.stat().st_size
-        return round(size / done * standing_.count(PENDING))
+        return round(planned.wishes.output.stat().st_size / done * count)
     from piv.io.store import estimate_bytes
 
-    count = len(planned.pairs) if standing_ is None else standing_.count(PENDING)
     example = example or template_of(planned)
     return int(estimate_bytes(example, count, planned.wishes.settings.output))
 

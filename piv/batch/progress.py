@@ -102,3 +102,9 @@ def rate_text(rate: float | None) -> str:
     if rate >= 1:
         return f"{rate:.1f} pairs/s"
     return f"{60 * rate:.1f} pairs/min"
+
+
+def pair_text(index: int, name: str) -> str:
+    """A pair by its index and its name, where it has one of its own."""
+    word = f"pair {index}"
+    return word if name in ("", word) else f"{word} ({name})"

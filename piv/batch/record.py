@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv import settings as stages
+from piv.batch.progress import pair_text
 from piv.errors import InputError, PIVError
 from piv.fingerprint import array_hash, fingerprint
 from piv.settings import Settings
@@ -192,7 +193,7 @@ def changed_pairs(
         try:
             same = fingerprint(source[index]) == hashes[position]
         except (PIVError, IndexError):
-            return [f"pair {index} ({source.names[index]}), which cannot be read any more"]
+            return [f"{pair_text(index, source.names[index])}, which cannot be read any more"]
         if not same:
-            return [f"the images of pair {index} ({source.names[index]})"]
+            return [f"the images of {pair_text(index, source.names[index])}"]
     return []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from piv.batch.processes import Lost, Pool
 from piv.errors import PIVError
+from piv.network.catalogue import absolute, weights_hash
 from piv.settings import Settings
 from piv.types import Analysis, Calibration, ImagePair, PairResult, VectorField
 
@@ -67,8 +68,8 @@ class SeriesJob:
         from piv.io.sources import PairSource
 
         where = pairs.spec if isinstance(pairs, PairSource) else pairs
-        if isinstance(model, (str, Path)) and Path(model).exists():
-            model = Path(model).absolute()
+        if isinstance(model, str | Path):
+            model = absolute(str(model))
         return cls(where, calibration, settings, model)
 
     def __call__(self) -> Callable[[int], PairResult]:
@@ -129,7 +130,11 @@ def with_workers(
     job: SeriesJob, count: int, workers: int, *, ordered: bool
 ) -> Iterator[PairResult]:
     """Results of ``count`` pairs, computed by processes of this computer."""
-    with Pool[int, PairResult](job, min(workers, max(1, count))) as pool:
+    if isinstance(job.model, str):
+        weights_hash(job.model)  # an unknown name is told before anything is started
+    if count == 0:
+        return
+    with Pool[int, PairResult](job, min(workers, count)) as pool:
         yield from results(pool, count, ordered=ordered)
 
 

@@ -262,7 +262,7 @@ def _executor(
     from piv.batch.processes import Pool
 
     count = _workers(planned, args, shown.progress.pending)
-    shown.say(f"{count} worker process{'es' if count > 1 else ''}")
+    shown.say(_processes(count))
     with Pool(job, count) as pool:
         yield pool
 
@@ -277,6 +277,10 @@ def _workers(planned: Plan, args: argparse.Namespace, pending: int) -> int:
     return most if planned.wishes.watch is not None else max(1, min(most, pending))
 
 
+def _processes(count: int) -> str:
+    return f"{count} worker process{'es' if count > 1 else ''}"
+
+
 def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
     """Say what would be done."""
     from piv.batch.plan import (
@@ -285,6 +289,7 @@ def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
         PENDING,
         check_room,
         check_same,
+        left,
         needed_bytes,
         size_of,
         standing,
@@ -319,8 +324,8 @@ def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
     if args.scheduler is not None:
         print(_row("workers", f"of the cluster {args.scheduler}"))
     else:
-        pending = len(planned.pairs) if now is None else now.count(PENDING)
-        print(_row("workers", f"{_workers(planned, args, pending)} processes, one thread each"))
+        workers = _workers(planned, args, left(planned, now))
+        print(_row("workers", f"{_processes(workers)}, one thread each"))
     check_room(wishes.output, needed)
     return 0
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from piv.batch.progress import Progress, duration_text, rate_text
+from piv.batch.progress import Progress, duration_text, pair_text, rate_text
 
 if TYPE_CHECKING:
     from piv.batch.job import PairTask
@@ -27,8 +27,7 @@ _OFTEN, _SELDOM = 10.0, 60.0  # s between two lines, in the first minutes and la
 def failure_text(index: int, name: str, error: str) -> str:
     """One line about a pair that failed; its name once."""
     reason = error.partition(f"{name}: ")[2] if name else ""
-    known = "" if name in ("", f"pair {index}") else f" ({name})"
-    return f"pair {index}{known}: {reason or error}"
+    return f"{pair_text(index, name)}: {reason or error}"
 
 
 class Display:

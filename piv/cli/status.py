@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from piv.batch.progress import pair_text
 from piv.cli.progress import failure_text
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def lines(results: Results, running: bool) -> Iterator[str]:
         yield _row(
             label,
             f"median {figure['median']:.4g}{unit}, {end} {worst['value']:.4g}{unit} "
-            f"({_called(worst)})",
+            f"in {pair_text(worst['index'], worst['name'])}",
         )
     for failure in told["failures"]:
         text = failure_text(failure["index"], failure["name"], failure["reason"])
@@ -103,11 +104,6 @@ def lines(results: Results, running: bool) -> Iterator[str]:
 
 def _row(name: str, text: str) -> str:
     return f"  {name:<21} {text}"
-
-
-def _called(entry: dict[str, Any]) -> str:
-    name = f" {entry['name']}" if entry["name"] else ""
-    return f"pair {entry['index']}{name}"
 
 
 def _entry(results: Results, position: int) -> dict[str, Any]:

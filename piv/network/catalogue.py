@@ -41,6 +41,13 @@ def weights_path(name: str | Path) -> Path:
     return path
 
 
+def absolute(name: str) -> str:
+    """The same weights as named from any working folder; names stay what they are."""
+    if name.lower() in ("none", "default") or name in known()[0] or not Path(name).is_file():
+        return name
+    return str(Path(name).absolute())
+
+
 def weights_hash(name: str | Path | None) -> str | None:
     """SHA-256 of the weights file that a name or path stands for; None for no weights.
 

@@ -96,6 +96,35 @@ def test_a_file_that_grows_is_waited_for_and_so_are_those_after_it(watching):
     assert [task.position for task in looks(feed, clock, 3)] == [1, 2]
 
 
+def test_pairs_that_come_together_are_taken_together(watching):
+    feed, add, clock, _, _, _ = watching
+    looks(feed, clock)
+    for n in (1, 2, 3):
+        add(n)
+    assert [task.position for task in looks(feed, clock, 2)] == [1, 2, 3]
+
+
+def test_what_is_there_from_the_start_may_still_be_written_too(watching):
+    feed, _, clock, store, _, folder = watching
+    growing = folder / "run_000_b.tif"
+    whole = growing.read_bytes()
+    growing.write_bytes(whole[:100])
+    assert looks(feed, clock) == []
+    assert not feed.over
+    growing.write_bytes(whole)
+    assert looks(feed, clock) == []
+    assert [task.position for task in looks(feed, clock)] == [0]
+    assert store.added == []
+
+
+def test_what_never_settles_is_tried_in_the_end(watching):
+    feed, _, clock, _, _, folder = watching
+    (folder / "run_000_b.tif").write_bytes(b"")
+    assert looks(feed, clock, 29) == []
+    assert [task.position for task in looks(feed, clock)] == [0]
+    assert feed.over
+
+
 def test_half_a_pair_is_none(watching):
     feed, add, clock, _, _, _ = watching
     looks(feed, clock)

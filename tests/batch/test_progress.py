@@ -2,7 +2,7 @@
 
 import pytest
 
-from piv.batch.progress import Progress, duration_text, rate_text
+from piv.batch.progress import Progress, duration_text, pair_text, rate_text
 
 
 class Clock:
@@ -55,3 +55,12 @@ def test_durations_as_people_say_them(seconds, text):
 )
 def test_rates_in_the_unit_that_reads_best(rate, text):
     assert rate_text(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("", "pair 7"), ("pair 7", "pair 7"), ("a.tif, b.tif", "pair 7 (a.tif, b.tif)"),
+     ("pair 70", "pair 7 (pair 70)")],
+)  # fmt: skip
+def test_a_pair_is_called_by_its_index_and_its_own_name(name, text):
+    assert pair_text(7, name) == text

@@ -120,14 +120,14 @@ def test_finished_pairs_are_read_again_and_compared(source, tmp_path):
     indices, done = np.arange(5), np.array([1, 1, 0, 1, 1], bool)
     assert changed_pairs(source, indices, hashes, done) == []
     other = [*hashes[:3], "0" * 64, hashes[4]]
-    assert changed_pairs(source, indices, other, done) == ["the images of pair 3 (pair 3)"]
+    assert changed_pairs(source, indices, other, done) == ["the images of pair 3"]
     # what is not done was never stored
     assert changed_pairs(source, indices, [*hashes[:2], "", *hashes[3:]], done) == []
     path = write_set(tmp_path / "spoilt.h5", 5)
     spoil_chunk(path, 4)
     with piv.open_pairs(path) as spoilt:
         found = changed_pairs(spoilt, indices, hashes, done)
-    assert found == ["pair 4 (pair 4), which cannot be read any more"]
+    assert found == ["pair 4, which cannot be read any more"]
 
 
 def test_of_many_finished_pairs_a_spread_of_ten_is_read(source):

@@ -53,8 +53,8 @@ def test_a_run_is_told_in_one_look(run: Path, capfd: Capture) -> None:
         "  failed                1",
         "  pending               2",
         "  time                  median 1 s a pair",
-        "  valid vectors         median 98 %, lowest 71 % (pair 12 b.tif)",
-        "  largest displacement  median 4 px, highest 25 px (pair 18 e.tif)",
+        "  valid vectors         median 98 %, lowest 71 % in pair 12 (b.tif)",
+        "  largest displacement  median 4 px, highest 25 px in pair 18 (e.tif)",
         f"  failed: {failure_text(16, 'd.tif', 'd.tif: the second frame holds NaN')}",
     ]
 
@@ -97,7 +97,7 @@ def test_a_single_analysis_is_a_run_of_one(tmp_path: Path, capfd: Capture) -> No
     analysis = dataclasses.replace(_analysis(90, 2), provenance={"input": {"name": "a, b"}})
     write_analysis(tmp_path / "f.h5", analysis, seconds=2)
     assert main(["status", str(tmp_path / "f.h5")]) == 0
-    assert "(pair 0 a, b)" in capfd.readouterr().out
+    assert "in pair 0 (a, b)" in capfd.readouterr().out
 
 
 def test_a_run_of_nothing_yet(tmp_path: Path, capfd: Capture) -> None:

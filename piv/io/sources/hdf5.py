@@ -214,8 +214,9 @@ class HDF5Source(PairSource):
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and number > 0):
+            came = np.asarray(value).tolist()
             raise InputError(
-                f"{self.path}: the attribute {name} must be one positive number, not {value!r}"
+                f"{self.path}: the attribute {name} must be one positive number, not {came!r}"
             )
         return number
 
