@@ -98,3 +98,26 @@ def test_the_truth_of_the_first_frame_is_that_of_mid_time_half_a_displacement_on
     inner = (slice(5, -5), slice(5, -5))
     assert first_u[inner] == pytest.approx((-0.05 * (y + first_v / 2 - 20))[inner], abs=1e-4)
     assert first_v[inner] == pytest.approx((0.05 * (x + first_u / 2 - 30))[inner], abs=1e-4)
+
+
+def test_what_pivpy_has_as_well_agrees_with_it(monkeypatch):
+    pytest.importorskip("pivpy.pivpy")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    module = importlib.import_module("pivpy_comparison")
+    fields = module.travelling_waves()
+    series = module.as_dataset(fields)
+    stack = fields[0].replace(
+        **{name: np.stack([getattr(each, name) for each in fields]) for name in ("u", "v", "flags")}
+    )
+
+    def accessor(dataset):
+        return dataset.copy(deep=True).piv
+
+    cases = [
+        *module.derived(fields[0], stack, series, accessor),
+        *module.statistical(fields, series, accessor),
+    ]
+    same = {case.name: module.apart(case) for case in cases if "theirs is over" not in case.remark}
+    for name, apart in same.items():
+        known = name in ("Γ2, radius 3", "dissipation, all gradients of the plane")
+        assert (apart > 0.01) if known else (apart < 1e-7), name

@@ -66,7 +66,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--modes", type=int, metavar="N", help="the N modes of most energy (POD)")
     parser.add_argument(
         "--nu", type=float, metavar="VISCOSITY",
-        help="kinematic viscosity, m^2/s: adds dissipation and the scales that follow from it",
+        help="kinematic viscosity, m^2/s (for fields in px: px^2 per frame interval): adds "
+        "dissipation and the scales that follow from it",
     )  # fmt: skip
     parser.add_argument(
         "--closure", choices=["plane", "isotropic"], default="plane",
@@ -180,12 +181,16 @@ def _computed(
     from piv.io.statistics import modes_table, spectrum_table, statistics_tables
     from piv.post.correlated import correlation_length_of
     from piv.post.modes import pod
-    from piv.post.small_scales import dissipation
+    from piv.post.small_scales import check_viscosity, dissipation
     from piv.post.spectra import spectrum
     from piv.post.statistics import statistics_of
 
     count = len(chosen.positions)
     length = args.correlation_length
+    if args.nu is not None:
+        check_viscosity(args.nu)
+    if args.modes is not None and not 1 <= args.modes <= count:
+        raise InputError(f"there can be 1 to {count} modes, not {args.modes}")
     if args.nu is not None or args.spectra:  # refused here rather than after the first pass
         length = correlation_length_of(next(iter(chosen)), length)
     flow = statistics_of(

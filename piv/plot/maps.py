@@ -14,6 +14,7 @@ from piv.errors import InputError
 from piv.plot.layout import Scene, frame_extent
 from piv.plot.scales import evenly, extension, nice, per_second, widened
 from piv.post.criteria import vorticity
+from piv.post.datasets import on_datasets
 from piv.post.stencils import spacing_of
 from piv.post.texture import line_integral_convolution
 from piv.types import Float, ImagePair, VectorField
@@ -42,6 +43,7 @@ def scene_of(field: VectorField) -> Scene:
     return Scene.of(field)
 
 
+@on_datasets
 def plot_scalar(
     axes: Axes,
     field: VectorField,
@@ -101,6 +103,7 @@ def plot_scalar(
     return framed(axes, scene)
 
 
+@on_datasets
 def plot_magnitude(axes: Axes, field: VectorField, **options: Any) -> Axes:
     """Length of the vectors; ``options`` are those of :func:`plot_scalar`."""
     scene = scene_of(field)
@@ -113,6 +116,7 @@ def plot_magnitude(axes: Axes, field: VectorField, **options: Any) -> Axes:
     return plot_scalar(axes, field, speed, f"{quantity} ({scene.speed_unit})", **options)
 
 
+@on_datasets
 def plot_vorticity(axes: Axes, field: VectorField, **options: Any) -> Axes:
     """Vorticity, counter-clockwise positive, white at zero; ``options`` as :func:`plot_scalar`."""
     values = vorticity(field)
@@ -122,6 +126,7 @@ def plot_vorticity(axes: Axes, field: VectorField, **options: Any) -> Axes:
     )
 
 
+@on_datasets
 def plot_mode(axes: Axes, mode: VectorField, *, label: str = "vorticity of the mode") -> Axes:
     """A mode of a decomposition: its vorticity in colours, white at zero, with its vectors.
 
@@ -143,6 +148,7 @@ def plot_mode(axes: Axes, mode: VectorField, *, label: str = "vorticity of the m
     return plot_vectors(axes, mode, colour="black", key=False)
 
 
+@on_datasets
 def plot_vectors(
     axes: Axes,
     field: VectorField,
@@ -220,6 +226,7 @@ def plot_vectors(
     return framed(axes, scene)
 
 
+@on_datasets
 def plot_texture(
     axes: Axes,
     field: VectorField,

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from piv.errors import InputError
 from piv.post.correlated import correlation_of, gaussian_correlation
+from piv.post.datasets import on_datasets
 from piv.post.gradients import (
     DEFAULT_SCHEME,
     components,
@@ -21,6 +22,7 @@ from piv.types import Flag, Float, VectorField
 _NAMES = ("du_dx", "du_dy", "dv_dx", "dv_dy")
 
 
+@on_datasets
 def material_acceleration(
     series: VectorField,
     times: npt.ArrayLike,
@@ -63,6 +65,7 @@ def material_acceleration(
     return du_dt + u * du_dx + v * du_dy, dv_dt + u * dv_dx + v * dv_dy
 
 
+@on_datasets
 def acceleration_uncertainty(
     series: VectorField,
     times: npt.ArrayLike,

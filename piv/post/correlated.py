@@ -9,6 +9,7 @@ import numpy as np
 
 from piv.errors import InputError
 from piv.network.catalogue import record_of
+from piv.post.datasets import on_datasets
 from piv.post.stencils import Correlation
 from piv.types import VectorField
 
@@ -16,6 +17,7 @@ from piv.types import VectorField
 UNCERTAINTY_OF = "uncertainty_of"
 
 
+@on_datasets
 def correlation_length_of(field: VectorField, given: float | None = None) -> float:
     """Distance at which the errors of two vectors of a field correlate by 1/e.
 

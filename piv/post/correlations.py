@@ -12,7 +12,7 @@ from scipy import fft
 from piv.errors import InputError
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_of
-from piv.post.distributions import fluctuation
+from piv.post.distributions import fluctuation, share_of
 from piv.post.moments import Moments
 from piv.post.series import (
     EXCLUDED,
@@ -173,7 +173,8 @@ def spatial_correlation(
         u, v, where = fluctuation(field, flow, exclude, region)
         values = np.where(where, u if component == "u" else v, 0.0)
         size = getattr(field, f"uncertainty_{component}")
-        square = np.nan if size is None else np.square(size, dtype=np.float64)[where].sum()
+        squares = None if size is None else np.square(size, dtype=np.float64) * share_of(flow)
+        square = np.nan if squares is None else squares[where].sum()
         more = _lag_sums(values, where, number)
         sums = more if sums is None else (sums[0] + more[0], sums[1] + more[1])
         noise, counts = noise + square, counts + int(where.sum())

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from piv.post.datasets import on_datasets
 from piv.post.gradients import DEFAULT_SCHEME, VelocityGradient, components, velocity_gradient
 from piv.post.stencils import Scheme
 from piv.types import Flag, Float, VectorField
@@ -24,6 +25,7 @@ Source: TypeAlias = VectorField | VelocityGradient
 _CHUNK = 1 << 15  # elements; intermediate results of so many stay in the processor's cache
 
 
+@on_datasets
 def vorticity(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -53,6 +55,7 @@ def vorticity(
     return dv_dx - du_dy
 
 
+@on_datasets
 def divergence(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -61,6 +64,7 @@ def divergence(
     return du_dx + dv_dy
 
 
+@on_datasets
 def shear_strain(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -69,6 +73,7 @@ def shear_strain(
     return du_dy + dv_dx
 
 
+@on_datasets
 def normal_strain(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -77,6 +82,7 @@ def normal_strain(
     return du_dx - dv_dy
 
 
+@on_datasets
 def q_criterion(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -95,6 +101,7 @@ def q_criterion(
     return _each(_gradient(source, scheme, exclude), _q)
 
 
+@on_datasets
 def okubo_weiss(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:
@@ -112,6 +119,7 @@ def okubo_weiss(
     return _each(_gradient(source, scheme, exclude), _w)
 
 
+@on_datasets
 def swirling_strength(
     source: Source,
     *,
@@ -137,6 +145,7 @@ def swirling_strength(
     return _each(_gradient(source, scheme, exclude), _signed_swirl if signed else _swirl)
 
 
+@on_datasets
 def lambda_2(
     source: Source, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> Float:

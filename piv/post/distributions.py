@@ -195,6 +195,11 @@ def fluctuation(
     return u - flow.mean_u, v - sign * flow.mean_v, where & (flow.count > 0)
 
 
+def share_of(flow: Statistics | None) -> Float | float:
+    """Share of the errors' variance that :func:`fluctuation` leaves."""
+    return 1.0 if flow is None else flow.noise_share
+
+
 def _limits(
     flow: Statistics, region: Bool | None
 ) -> tuple[tuple[float, float], tuple[float, float]]:

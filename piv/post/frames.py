@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.datasets import on_datasets
 from piv.post.gradients import present_vectors
 from piv.post.stencils import check_coordinates, spacing_of
 from piv.types import Bool, Flag, Float, VectorField
@@ -17,6 +18,7 @@ Kernel = Literal["gaussian", "box"]
 Over = Literal["space", "series"]
 
 
+@on_datasets
 def subtract_velocity(field: VectorField, velocity: tuple[float, float]) -> VectorField:
     """The field as an observer sees it who moves with a velocity (Galilean frame).
 
@@ -41,6 +43,7 @@ def subtract_velocity(field: VectorField, velocity: tuple[float, float]) -> Vect
     return _less(field, float(velocity[0]), float(velocity[1]))
 
 
+@on_datasets
 def mean_velocity(
     field: VectorField, over: Over = "space", *, exclude: int = Flag.MASKED
 ) -> tuple[Float, Float]:
@@ -87,6 +90,7 @@ def mean_velocity(
     return u, v
 
 
+@on_datasets
 def subtract_mean(
     field: VectorField, over: Over = "space", *, exclude: int = Flag.MASKED
 ) -> VectorField:
@@ -121,6 +125,7 @@ class Scales:
     stress_vv: Float
 
 
+@on_datasets
 def decompose(
     field: VectorField, width: float, *, kernel: Kernel = "gaussian", exclude: int = Flag.MASKED
 ) -> Scales:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.datasets import on_datasets
 from piv.post.gradients import present_vectors
 from piv.post.stencils import check_coordinates
 from piv.types import Bool, Flag, Float, VectorField
@@ -16,6 +17,7 @@ _Index: TypeAlias = tuple[Any, slice, slice]
 _ENOUGH = 0.5  # parts of the neighbourhood
 
 
+@on_datasets
 def gamma_1(
     field: VectorField, radius: int = 3, *, stride: int = 1, exclude: int = Flag.MASKED
 ) -> Float:
@@ -57,6 +59,7 @@ def gamma_1(
     return _gamma(field, radius, stride, exclude, relative=False)
 
 
+@on_datasets
 def gamma_2(
     field: VectorField, radius: int = 3, *, stride: int = 1, exclude: int = Flag.MASKED
 ) -> Float:

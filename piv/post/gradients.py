@@ -8,6 +8,7 @@ import numpy as np
 
 from piv.errors import InputError
 from piv.post.compact import compact_derivative, compact_variance
+from piv.post.datasets import on_datasets
 from piv.post.stencils import Correlation, Scheme, apply, check_coordinates, scheme_of
 from piv.types import Bool, Flag, Float, VectorField
 
@@ -159,6 +160,7 @@ def present_vectors(field: VectorField, exclude: int = Flag.MASKED) -> Bool | No
     return None if present.all() else present
 
 
+@on_datasets
 def velocity_gradient(
     field: VectorField, *, scheme: str | Scheme = DEFAULT_SCHEME, exclude: int = Flag.MASKED
 ) -> VelocityGradient:

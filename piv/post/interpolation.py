@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.datasets import on_datasets
 from piv.post.gradients import present_vectors
 from piv.post.stencils import check_coordinates, spacing_of
 from piv.types import Bool, Flag, Float, VectorField
@@ -19,6 +20,7 @@ Method: TypeAlias = Literal["linear", "cubic"]
 Points: TypeAlias = npt.ArrayLike  # (..., 2): x, y
 
 
+@on_datasets
 def sample(
     field: VectorField,
     points: Points,

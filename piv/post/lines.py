@@ -11,6 +11,7 @@ import numpy as np
 from piv.errors import InputError
 from piv.post.correlated import correlation_of
 from piv.post.criteria import vorticity
+from piv.post.datasets import on_datasets
 from piv.post.gradients import DEFAULT_SCHEME
 from piv.post.interpolation import Grid, Method, Points, as_points
 from piv.post.stencils import Scheme, check_coordinates
@@ -101,6 +102,7 @@ def resample(line: Points, spacing: float) -> Float:
     return np.concatenate(parts)
 
 
+@on_datasets
 def profile(
     field: VectorField,
     line: Points,
@@ -152,6 +154,7 @@ def profile(
     )  # fmt: skip
 
 
+@on_datasets
 def circulation(
     field: VectorField,
     contour: Points,
@@ -211,6 +214,7 @@ def circulation(
     return np.asarray(side * sense * total)
 
 
+@on_datasets
 def flow_rate(field: VectorField, line: Points, *, exclude: int = Flag.MASKED) -> Float:
     r"""Volume per time and depth through a line, :math:`\int \mathbf{u} \cdot \mathbf{n}\,dl`.
 
@@ -244,6 +248,7 @@ def flow_rate(field: VectorField, line: Points, *, exclude: int = Flag.MASKED) -
     return np.asarray(side * (u * steps[:, 1] - v * steps[:, 0]).sum(axis=-1))
 
 
+@on_datasets
 def circulation_uncertainty(
     field: VectorField, contour: Points, *, correlation_length: float | None = None
 ) -> float:
@@ -251,6 +256,7 @@ def circulation_uncertainty(
     return _integral_uncertainty(field, _closed(contour), correlation_length, (0, 1))
 
 
+@on_datasets
 def flow_rate_uncertainty(
     field: VectorField, line: Points, *, correlation_length: float | None = None
 ) -> float:

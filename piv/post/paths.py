@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from piv.errors import InputError
 from piv.post.acceleration import check_times
+from piv.post.datasets import on_datasets
 from piv.post.gradients import derivative
 from piv.post.interpolation import Grid, Points, as_points
 from piv.types import Flag, Float, VectorField
@@ -19,6 +20,7 @@ _LEFT = 6  # cells further on, a cell counts as left for good
 _SLOW = 1e-6  # parts of the largest speed: a point of rest
 
 
+@on_datasets
 def streamlines(
     field: VectorField,
     seeds: Points,
@@ -75,6 +77,7 @@ def streamlines(
     return lines
 
 
+@on_datasets
 def even_streamlines(
     field: VectorField,
     separation: float,
@@ -138,6 +141,7 @@ def even_streamlines(
     return sorted(kept, key=len, reverse=True)
 
 
+@on_datasets
 def pathlines(
     series: VectorField,
     seeds: Points,
@@ -188,6 +192,7 @@ def pathlines(
     return np.stack(places[::-1] if backward else places)
 
 
+@on_datasets
 def ftle(
     series: VectorField,
     times: npt.ArrayLike,

@@ -11,6 +11,7 @@ import numpy as np
 from piv.errors import InputError
 from piv.post import criteria
 from piv.post.correlated import correlation_length_of, correlation_of
+from piv.post.datasets import on_datasets
 from piv.post.gradients import DEFAULT_SCHEME, components, variances
 from piv.post.stencils import Scheme, spacing_of
 from piv.types import Flag, Float, VectorField
@@ -25,6 +26,7 @@ _LINEAR = {
 _Slopes = tuple[Float, Float, Float, Float]
 
 
+@on_datasets
 def uncertainty_of(
     quantity: Callable[..., Float],
     field: VectorField,
@@ -95,6 +97,7 @@ def uncertainty_of(
     return np.asarray(np.sqrt(total))
 
 
+@on_datasets
 def sampled_uncertainty(
     quantity: Callable[[VectorField], Any],
     field: VectorField,
@@ -148,6 +151,7 @@ def sampled_uncertainty(
     return np.sqrt(np.asarray(squares) / (samples - 1))
 
 
+@on_datasets
 def correlated_errors(
     field: VectorField, rng: np.random.Generator, correlation_length: float
 ) -> Float:

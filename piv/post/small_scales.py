@@ -84,7 +84,7 @@ def dissipation(
     check_repeatable(series, "the dissipation")
     if closure not in _FACTORS:
         raise InputError(f"unknown closure {closure!r}{nearest(closure, _FACTORS)}")
-    _check_viscosity(nu)
+    check_viscosity(nu)
     factors = _FACTORS[closure]
     shape = flow.count.shape
     total, noise, count = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -105,7 +105,7 @@ def dissipation(
             # errors of u and v are apart, and so are those of the two slopes of each product
             correlation = correlation_of(field, correlation_length)
             errors = variances(change, _TERMS, scheme, int(Flag.MASKED), correlation)
-            noise += np.where(where, _weighted(factors[:4], errors), 0.0)
+            noise += np.where(where, _weighted(factors[:4], errors), 0.0) * flow.noise_share
         done(progress)
     count = np.where(count > 0, count, np.nan)
     return Corrected(nu * total / count, nu * noise / count if known else np.full(shape, np.nan))
@@ -181,7 +181,7 @@ def turbulence_scales(
     InputError
         If nu is not positive.
     """
-    _check_viscosity(nu)
+    check_viscosity(nu)
     square, eps = np.broadcast_arrays(np.asarray(variance, float), np.asarray(rate, float))
     good = (square > 0) & (eps > 0)
     square, eps = np.where(good, square, np.nan), np.where(good, eps, np.nan)
@@ -214,6 +214,12 @@ def _fluctuating(field: VectorField, flow: Statistics, exclude: Flag | int) -> V
     )
 
 
-def _check_viscosity(nu: float) -> None:
+def check_viscosity(nu: float) -> None:
+    """Refuse what is no viscosity.
+
+    Raises
+    ------
+    InputError
+    """
     if not nu > 0:
         raise InputError(f"the kinematic viscosity must be positive, in m^2/s, not {nu!r}")

@@ -13,7 +13,7 @@ from piv.errors import InputError
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_length_of
 from piv.post.correlations import TimeSeries
-from piv.post.distributions import fluctuation
+from piv.post.distributions import fluctuation, share_of
 from piv.post.noise import noise_spectrum
 from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
 from piv.post.statistics import Statistics
@@ -104,7 +104,7 @@ def spectrum(
             sums = _Welch(segment or field.shape[number], window, gaps, flow is None)
         u, v, where = fluctuation(field, flow, exclude, region)
         squares = [
-            None if size is None else np.square(size, dtype=np.float64)
+            None if size is None else np.square(size, dtype=np.float64) * share_of(flow)
             for size in (field.uncertainty_u, field.uncertainty_v)
         ]
         if axis == "y":
@@ -238,7 +238,7 @@ def plane_spectrum(
                 filled = filled - filled[where].mean()
             powers.append(np.abs(fft.fft2(filled * taper)) ** 2 * norm)
         total = [a + b for a, b in zip(total, powers, strict=True)] if total else powers
-        noise += _mean_squares(field.uncertainty_u, field.uncertainty_v, where)
+        noise += _mean_squares(field.uncertainty_u, field.uncertainty_v, where, share_of(flow))
         count += 1
     if not count:
         raise InputError(
@@ -372,10 +372,13 @@ def _filled_lines(values: Float, where: Bool) -> Float:
     return filled
 
 
-def _mean_squares(one: Float | None, two: Float | None, where: Bool) -> Float:
-    return np.array(
-        [np.nan if a is None else np.square(a[where], dtype=np.float64).mean() for a in (one, two)]
-    )
+def _mean_squares(
+    one: Float | None, two: Float | None, where: Bool, share: Float | float
+) -> list[float]:
+    return [
+        np.nan if a is None else float((np.square(a, dtype=np.float64) * share)[where].mean())
+        for a in (one, two)
+    ]
 
 
 def _turned(power: Float, direction: int) -> Float:

@@ -99,7 +99,18 @@ class Statistics:
         """
         powers, noise = ((2, 0), self.noise_uu) if component == "u" else ((0, 2), self.noise_vv)
         raw = self.moments.central(*powers, ddof=ddof)
-        return Corrected(raw, np.full(raw.shape, np.nan) if noise is None else noise)
+        if noise is None:
+            return Corrected(raw, np.full(raw.shape, np.nan))
+        count = np.maximum(self.count, 2)  # a mean has its part of the errors: see noise_share
+        return Corrected(raw, noise * ((count - 1) / np.maximum(count - ddof, 1)))
+
+    @property
+    def noise_share(self) -> Float:
+        """Share of the errors' variance in deviations from the mean, which has some of it: 1 - 1/n.
+
+        For errors that are independent from field to field.
+        """
+        return 1.0 - 1.0 / np.maximum(self.count, 1)
 
     def rms(self, component: Component, *, ddof: int = 1) -> Corrected:
         """Root mean square fluctuation of a component."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from piv.errors import InputError
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_of
-from piv.post.distributions import fluctuation
+from piv.post.distributions import fluctuation, share_of
 from piv.post.series import EXCLUDED, Progress, Series, axis_number, axis_spacing, done, fields_of
 from piv.post.statistics import Statistics
 from piv.types import Bool, Flag, Float, VectorField
@@ -97,7 +97,9 @@ def structure_functions(
         share = correlation_of(field, correlation_length)(step * sums.lags)
         along, across = (u, v) if axis == "x" else (v, u)
         names = ("u", "v") if axis == "x" else ("v", "u")
-        sizes = [getattr(field, f"uncertainty_{name}") for name in names]
+        found = [getattr(field, f"uncertainty_{name}") for name in names]
+        left = np.sqrt(share_of(flow))
+        sizes = [None if size is None else size * left for size in found]
         for which, (values, size) in enumerate(zip((along, across), sizes, strict=True)):
             sums.add(which, *_lines(values, where, size, axis), _direction(field, axis), share)
         done(progress)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.datasets import on_datasets
 from piv.post.gradients import present_vectors
 from piv.types import Bool, Flag, Float, VectorField
 
 
+@on_datasets
 def line_integral_convolution(
     field: VectorField,
     rng: np.random.Generator,

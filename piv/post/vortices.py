@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from piv.errors import InputError
 from piv.post.criteria import swirling_strength, vorticity
+from piv.post.datasets import on_datasets
 from piv.post.frames import smooth
 from piv.post.gamma import gamma_2
 from piv.post.gradients import DEFAULT_SCHEME, present_vectors
@@ -58,6 +59,7 @@ class Vortex:
     region_circulation: float
 
 
+@on_datasets
 def find_vortices(
     field: VectorField,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError, nearest
+from piv.post.datasets import on_datasets
 from piv.post.pressure.gradient import pressure_gradient
 from piv.post.pressure.links import regions
 from piv.post.pressure.omnidirectional import solve_omnidirectional
@@ -43,6 +44,7 @@ class Pressure:
     regions: npt.NDArray[np.int32]
 
 
+@on_datasets
 def pressure_of(
     field: VectorField,
     *,

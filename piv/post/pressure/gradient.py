@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.datasets import on_datasets
 from piv.post.gradients import derivative
 from piv.post.series import EXCLUDED, usable
 from piv.post.stencils import Scheme
 from piv.types import Flag, Float, VectorField
 
 
+@on_datasets
 def pressure_gradient(
     field: VectorField,
     *,
