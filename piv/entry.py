@@ -13,6 +13,8 @@ class Interrupted(KeyboardInterrupt):
     by the signal instead of with the status it was given.
     """
 
+    pressed = False  # whether there was one at all
+
 
 def main() -> int:
     """Run ``piv``; returns the exit status."""
@@ -44,10 +46,24 @@ def begin(program: str, module: str) -> int:
         if ours:  # all is done and told: from here on Ctrl-C just ends the process
             signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt:
-        sys.stderr.write(f"{program}: interrupted\n")
-        return 130
+        return _told(program)
+    except Exception:
+        if not Interrupted.pressed:
+            raise
+        return _told(program)
     return status
 
 
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed: a library may have made another exception of it."""
+    return Interrupted.pressed
+
+
+def _told(program: str) -> int:
+    sys.stderr.write(f"{program}: interrupted\n")
+    return 130
+
+
 def _interrupt(_number: int, _frame: object) -> None:
+    Interrupted.pressed = True
     raise Interrupted

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from piv.entry import interrupted
 from piv.errors import PIVError, nearest
 
 USAGE, STOPPED, BUG, INTERRUPTED = 2, 3, 70, 130
@@ -93,15 +94,18 @@ def guarded(program: str, run: Callable[[], int]) -> int:
     except SystemExit as leaving:  # argparse: --help, --version, or an error it has told
         return leaving.code if isinstance(leaving.code, int) else 0
     except PIVError as error:
+        if interrupted():
+            return _told_interrupted(program)
         print(f"{program}: error: {one_line(str(error))}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _told_interrupted(program)
     except BrokenPipeError:
         _drop_output()
         return 0
     except Exception as error:
+        if interrupted():
+            return _told_interrupted(program)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             print(f"{program}: error: cannot write: {error.strerror}", file=sys.stderr)
             _drop_output()
@@ -109,6 +113,11 @@ def guarded(program: str, run: Callable[[], int]) -> int:
         traceback.print_exc()  # a bug
         return BUG
     return status
+
+
+def _told_interrupted(program: str) -> int:
+    print(f"{program}: interrupted", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _drop_output() -> None:

@@ -34,6 +34,15 @@ def test_an_error_of_the_user_is_one_line(capsys: Capture) -> None:
     assert capsys.readouterr().err == "tool: error: what came\n"
 
 
+@pytest.mark.parametrize("made", [RuntimeError("torn import"), InputError("cannot read")])
+def test_ctrl_c_of_which_a_library_made_something_else_is_130_too(
+    made: Exception, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("piv.entry.Interrupted.pressed", True)
+    assert _raising(made) == 130
+    assert capsys.readouterr().err == "tool: interrupted\n"
+
+
 def test_ctrl_c_is_130(capsys: Capture) -> None:
     assert _raising(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "tool: interrupted\n"
