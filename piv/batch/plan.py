@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -312,6 +313,18 @@ def check_room(path: Path, needed: int) -> None:
             f"{path} will need about {size_of(needed)}, but only {size_of(free)} are free: free "
             "some space, or store less (output.stride, output.region)"
         )
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder where nothing may be written.
+
+    Raises
+    ------
+    InputError
+    """
+    folder = path.absolute().parent
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write {path}: nothing may be written in the folder {folder}")
 
 
 def size_of(count: float) -> str:

@@ -287,6 +287,7 @@ def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
         DONE,
         FAILED,
         PENDING,
+        check_folder,
         check_room,
         check_same,
         left,
@@ -326,6 +327,7 @@ def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
     else:
         workers = _workers(planned, args, left(planned, now))
         print(_row("workers", f"{_processes(workers)}, one thread each"))
+    check_folder(wishes.output)
     check_room(wishes.output, needed)
     return 0
 

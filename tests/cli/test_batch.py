@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -472,6 +473,13 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_is_written(
     refused(capsys, source, output, *NONE, says="but only 62.9 MB are free")
     assert not output.exists()
     refused(capsys, source, output, *NONE, "--dry-run", says="free some space, or store less")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_dry_run_notices_a_folder_that_may_not_be_written(source, output, capsys, monkeypatch):
+    real = os.access  # whoever may do everything, such as root, may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    refused(capsys, source, output, *NONE, "--dry-run", says="nothing may be written in the folder")
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import stores
 import xarray
 from numpy.testing import assert_array_equal
 
 from piv.calibrate import calibrate
-from piv.errors import InputError, PIVError
+from piv.errors import InputError, PIVError, StorageError
+from piv.io.results import writer
 from piv.io.store import ResultsWriter, read_field, read_provenance, write_analysis
 from piv.types import Analysis, Calibration, Flag, VectorField
 
@@ -226,3 +230,19 @@ def test_a_data_set_without_units_is_no_field(analysis: Analysis) -> None:
     del data.attrs["units"]
     with pytest.raises(InputError, match="no attribute 'units'"):
         VectorField.from_xarray(data)
+
+
+def test_space_is_asked_for_only_where_space_is_wanting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.h5"
+    stores.create(path, 2).close()
+    for number, asked in ((errno.EACCES, False), (errno.ENOSPC, True)):
+
+        def refuse(_path: Path, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(writer, "Journalled", refuse)
+        with pytest.raises(StorageError, match=os.strerror(number)) as caught:
+            ResultsWriter.open(path)
+        assert ("free some space" in str(caught.value)) is asked

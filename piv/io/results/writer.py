@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ from piv.io.results.packed import PackedPair, pack_analysis, packed_failure, wri
 from piv.io.results.reader import check_format
 from piv.settings import OutputSettings, from_dict
 from piv.types import Analysis
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class ResultsWriter:
@@ -335,9 +338,10 @@ class ResultsWriter:
             raise
 
     def _refused(self, failure: OSError) -> StorageError:
+        todo = "free some space and " if failure.errno in _FULL else ""
         return StorageError(
             f"cannot write {self._path}: {failure.strerror or failure}; what was finished before "
-            "is kept: free some space and run the same command again"
+            f"is kept: {todo}run the same command again"
         )
 
     def _opened(self) -> h5py.File:
