@@ -11,6 +11,7 @@ import numpy.typing as npt
 from piv.errors import InputError
 from piv.plot.layout import prefixed
 from piv.plot.maps import framed, scene_of
+from piv.post.datasets import on_datasets
 from piv.post.interpolation import sample
 from piv.post.lines import Profile
 from piv.post.paths import even_streamlines
@@ -27,6 +28,7 @@ _POSITIVE, _NEGATIVE = "#b2182b", "#2166ac"  # the ends of the colours of a vort
 _DENSITY = 28  # streamlines across the shorter side
 
 
+@on_datasets
 def plot_streamlines(
     axes: Axes,
     field: VectorField,
@@ -92,6 +94,7 @@ def plot_streamlines(
     return framed(axes, scene)
 
 
+@on_datasets
 def mark_vortices(
     axes: Axes,
     field: VectorField,
@@ -150,7 +153,7 @@ def plot_profile(
     profile: Profile,
     component: Literal["u", "v", "tangential", "normal", "speed"] = "u",
     *,
-    units: Units = "px",
+    units: Units | None = None,
     label: str | None = None,
     colour: str | None = None,
 ) -> Axes:
@@ -163,8 +166,8 @@ def plot_profile(
         Of one field.
     component : str
         ``u`` and ``v`` have a band.
-    units : "px" or "m/s"
-        Of the field.
+    units : "px" or "m/s", optional
+        Default those of the profile.
     label : str, optional
         For the legend.
     colour : str, optional
@@ -187,7 +190,7 @@ def plot_profile(
     else:
         raise InputError(f"a profile has u, v, tangential, normal and speed, not {component!r}")
     length, per_length, speed, per_speed = "px", 1.0, "px", 1.0
-    if units == "m/s":
+    if (units or profile.units) == "m/s":
         length, per_length = prefixed(float(profile.distance[-1]), "m")
         finite = np.abs(values[np.isfinite(values)])
         speed, per_speed = prefixed(float(finite.max()) if finite.size else 1.0, "m/s")
@@ -211,7 +214,7 @@ def plot_spectrum(
     *,
     slope: float | None = -5 / 3,
     label: str | None = None,
-    unit: str = "rad per length",
+    unit: str | None = None,
 ) -> Axes:
     """Power spectral density: as measured, without noise, the noise, and the method's response.
 
@@ -224,8 +227,8 @@ def plot_spectrum(
         Of a straight line for comparison.
     label : str, optional
         For the legend.
-    unit : str
-        Of the wave number or frequency.
+    unit : str, optional
+        Of the wave number or frequency; default the spectrum's own.
 
     Returns
     -------
@@ -262,7 +265,7 @@ def plot_spectrum(
         beside.plot(k, spectrum.response[positive] ** 2, color="0.6", linewidth=0.8)
         beside.set_ylim(0, 1.05)
         beside.set_ylabel("response², of the method", color="0.45")
-    axes.set_xlabel(unit)
+    axes.set_xlabel(unit or spectrum.unit)
     axes.set_ylabel("power spectral density")
     axes.legend(frameon=False, fontsize="x-small")
     return axes

@@ -194,6 +194,11 @@ def components(
     field: VectorField, names: tuple[str, ...], scheme: str | Scheme, exclude: int
 ) -> list[Float]:
     """Some of the four derivatives."""
+    if not isinstance(field, VectorField):
+        raise InputError(
+            f"a vector field is needed, not {type(field).__name__}: of a series take one of its "
+            "fields"
+        )
     present = present_vectors(field, exclude)
     return [
         differentiate(

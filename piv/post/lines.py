@@ -15,7 +15,7 @@ from piv.post.datasets import on_datasets
 from piv.post.gradients import DEFAULT_SCHEME
 from piv.post.interpolation import Grid, Method, Points, as_points
 from piv.post.stencils import Scheme, check_coordinates
-from piv.types import Flag, Float, VectorField
+from piv.types import Flag, Float, Units, VectorField
 
 _NODES = np.array([-1, 1]) / np.sqrt(3)  # Gauss-Legendre: exact for cubics
 _BLOCK = 512  # rows of a matrix of correlations at a time
@@ -36,6 +36,8 @@ class Profile:
         Along the line's direction, and to its right as one sees it.
     uncertainty_u, uncertainty_v : array, shape (..., P), or None
         Interpolated like the velocity.
+    units : "px" or "m/s"
+        Of the field.
     """
 
     distance: Float
@@ -47,6 +49,7 @@ class Profile:
     normal: Float
     uncertainty_u: Float | None = None
     uncertainty_v: Float | None = None
+    units: Units = "px"
 
 
 def circle(centre: tuple[float, float], radius: float, points: int = 256) -> Float:
@@ -150,7 +153,7 @@ def profile(
         distance, points[:, 0], points[:, 1], u, v,
         tangential=u * along[:, 0] + v * along[:, 1],
         normal=side * (u * along[:, 1] - v * along[:, 0]),
-        uncertainty_u=uncertainty[0], uncertainty_v=uncertainty[1],
+        uncertainty_u=uncertainty[0], uncertainty_v=uncertainty[1], units=field.units,
     )  # fmt: skip
 
 

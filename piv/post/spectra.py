@@ -40,6 +40,8 @@ class Spectrum:
     response : float array, shape (K,), or None
         Gain with which the method follows a wave: what was measured is ``response**2`` times the
         spectrum of the flow.  It is shown, not divided by.
+    unit : str
+        Of the wavenumber.
     """
 
     wavenumber: Float
@@ -48,6 +50,7 @@ class Spectrum:
     segments: int
     interpolated: float
     response: Float | None = None
+    unit: str = "rad per length"
 
 
 def spectrum(
@@ -97,9 +100,10 @@ def spectrum(
     InputError
         If the grid is uneven along the axis, the segment does not fit, or no segment is left.
     """
-    number, sums, step, length = axis_number(axis), None, 0.0, 0.0
+    number, sums, step, length, unit = axis_number(axis), None, 0.0, 0.0, ""
     for field in fields_of(series):
         step, length = axis_spacing(field, axis), correlation_length_of(field, correlation_length)
+        unit = "rad/px" if field.units == "px" else "rad/m"
         if sums is None:
             sums = _Welch(segment or field.shape[number], window, gaps, flow is None)
         u, v, where = fluctuation(field, flow, exclude, region)
@@ -124,6 +128,7 @@ def spectrum(
         sums.segments,
         sums.interpolated,
         None if response is None else np.asarray(response(wavenumber)),
+        unit,
     )
 
 
@@ -166,6 +171,7 @@ def time_spectrum(
         Corrected(vv, noise[1] * flat),
         sums.segments,
         sums.interpolated,
+        unit="Hz",
     )
 
 
@@ -229,7 +235,7 @@ def plane_spectrum(
         done(progress)
         if 1 - where.mean() > gaps:
             continue
-        taper = np.outer(*(signal.get_window(window, n) for n in field.shape))
+        taper = np.multiply.outer(*(taper_of(window, n) for n in field.shape))
         norm = steps[0] * steps[1] / (4 * np.pi**2 * np.sum(taper**2))
         powers = []
         for values in (u, v):
@@ -301,6 +307,22 @@ def measured_response(wavelength: Float, gain: Float) -> Response:
     return interpolated
 
 
+def taper_of(window: str, size: int) -> Float:
+    """A window of this many vectors by its name in SciPy.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    try:
+        return np.asarray(signal.get_window(window, size))
+    except ValueError:
+        raise InputError(
+            f"unknown window {window!r}: such as hann, hamming, blackman and boxcar (none)"
+        ) from None
+
+
 class _Welch:
     """Sums periodograms of segments of lines; the line is the last axis."""
 
@@ -308,7 +330,7 @@ class _Welch:
         if segment < 4:
             raise InputError(f"a segment of a spectrum has at least 4 vectors, not {segment}")
         self._length, self._gaps, self._centre = segment, gaps, centre
-        self._window = signal.get_window(window, segment)
+        self._window = taper_of(window, segment)
         self._powers = np.zeros((2, segment // 2 + 1))
         self._squares = np.zeros(2)
         self._vectors = self._absent = 0

@@ -58,3 +58,8 @@ def test_functions_keep_their_names_and_words() -> None:
     assert post.vorticity.__name__ == "vorticity"
     assert "counter-clockwise" in (post.vorticity.__doc__ or "")
     assert isinstance(post.subtract_velocity(FIELD, (1, 0)), VectorField)
+
+
+def test_a_list_in_a_field_s_place_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match="a vector field is needed, not list"):
+        post.vorticity([FIELD])  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,8 @@ def test_a_profile_has_its_band(axes: Axes) -> None:
     assert axes.get_xlabel() == "distance (px)"
     metres = piv.calibrate(field, piv.Calibration(1e-4))
     line = post.profile(metres, [(2e-3, -3e-3), (6e-3, -3e-3)], spacing=1e-4)
+    metric = dataclasses.replace(line, units="m/s")  # as the profile of a calibrated field
+    assert "m/s)" in plot.plot_profile(Figure().subplots(), metric).get_ylabel()
     other = plot.plot_profile(Figure().subplots(), line, "speed", units="m/s")
     assert other.get_xlabel() == "distance (mm)"
     assert other.get_ylabel() == "speed (mm/s)"

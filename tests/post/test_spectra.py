@@ -17,7 +17,7 @@ from piv.post.spectra import (
     window_response,
 )
 from piv.post.statistics import statistics_of
-from piv.types import Flag, Float
+from piv.types import Flag, Float, VectorField
 
 
 def integral(k: Float, density: Float) -> float:
@@ -173,3 +173,15 @@ def test_the_response_is_shown_beside_the_spectrum() -> None:
     assert np.isnan(known(np.array([3.0]))).all()
     with pytest.raises(InputError, match="one gain for each"):
         measured_response(np.array([8.0]), np.array([1.0, 0.5]))
+
+
+def test_a_spectrum_knows_its_unit_and_an_unknown_window_is_refused(
+    rng: np.random.Generator,
+) -> None:
+    u, v = rng.standard_normal((2, 16, 32))
+    field = VectorField(np.arange(32.0), np.arange(16.0), u, v, np.zeros(u.shape, np.uint16))
+    assert spectrum(field).unit == "rad/px"
+    assert spectrum(field.replace(units="m/s", y_axis="up"), axis="y").unit == "rad/m"
+    for bad in (spectrum, plane_spectrum):
+        with pytest.raises(InputError, match="unknown window 'foo': such as hann"):
+            bad(field, window="foo")

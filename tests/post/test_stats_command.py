@@ -177,3 +177,17 @@ def test_a_file_larger_than_the_memory_is_summed(tmp_path: Path) -> None:
     assert int(count) == 120
     assert float(mean) == pytest.approx(0.5, abs=0.01)  # of means 0 and 1 by turns
     assert limited == "limited"
+
+
+@pytest.mark.parametrize(
+    "words", [["--nu", "-1"], ["--modes", "0"], ["--spectrum", "x", "--correlation-length", "-1"]]
+)
+def test_a_wrong_figure_is_refused_before_the_first_pass(
+    run_file: Path, words: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the series was read")
+
+    monkeypatch.setattr("piv.post.statistics.statistics_of", never)
+    assert main(["stats", str(run_file), *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

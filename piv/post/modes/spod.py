@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, linalg, signal
+from scipy import fft, linalg
 
 from piv.errors import InputError
 from piv.post.modes.snapshots import Snapshots, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
+from piv.post.spectra import taper_of
 from piv.types import Flag, Float, VectorField
 
 Complex = npt.NDArray[np.complexfloating]
@@ -103,7 +104,7 @@ def spod(
         kept = (frequency >= band[0]) & (frequency <= band[1])
         if not kept.any():
             raise InputError(f"no frequency lies in the band {band[0]} to {band[1]} Hz")
-    taper = signal.get_window(window, block)
+    taper = taper_of(window, block)
     transforms = np.stack(
         [
             fft.rfft(rows * taper[:, None], axis=0)[kept]
