@@ -1,4 +1,4 @@
-"""Every quantity that pivpy has as well, value by value on the same series.
+"""Quantities that pivpy has as well, value by value on the same series.
 
 python pivpy_comparison.py                # prints the table of docs/post.md
 
