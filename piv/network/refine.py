@@ -53,11 +53,12 @@ def refine(
     refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
     heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
     displacement = torch.lerp(start, refined.displacement, heard)
-    single = (model.interval_68 * refined.log_scale.exp()).square()
-    # a mean of views is better than one by the variance between them; half is left at least
-    uncertainty = torch.maximum(single - refined.variance, single / 4).sqrt()
+    variance = (model.interval_68 * refined.log_scale.exp()).square_()
+    if settings.views > 1:
+        # a mean of views is better than one by the variance between them; half is left at least
+        variance = torch.maximum(variance - refined.variance, variance / 4)
     floor = FALLBACK_UNCERTAINTY * (1 - heard)
-    uncertainty = (uncertainty.square() + floor.square()).sqrt()
+    uncertainty = variance.add_(floor.square_()).sqrt_()
     flags = (heard < 0.5).int() * int(Flag.FALLBACK)
     far = (displacement - start).abs().amax(1, keepdim=True) > FAR
     flags |= far.int() * int(Flag.DISAGREES)

@@ -102,6 +102,11 @@ def seen(
     -------
     Seen
     """
+    if views == 1:
+        last = network(first, second, start, fluid, steps, contrast)[-1]
+        displacement = last.displacement.float()
+        nothing = torch.zeros_like(displacement)
+        return Seen(displacement, last.log_scale.float(), last.match.float(), nothing)
     sums: list[Tensor] = []
     for view in VIEWS[:views]:
         frames = (second, first) if view.exchange else (first, second)
