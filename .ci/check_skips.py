@@ -31,7 +31,7 @@ def main(results: str, allowed: str) -> int:
     """Print the skips and return 1 if one of them is not allowed."""
     permitted = rules(Path(allowed).read_text(encoding="utf-8"))
     tree = ET.parse(results).getroot()
-    if not any(tree.iter("testcase")):
+    if next(tree.iter("testcase"), None) is None:  # not any(): an element without children is false
         print("no test was run")
         return 1
     status = 0
