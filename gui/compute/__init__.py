@@ -1,0 +1,1 @@
+"""All computing of the desktop program, in processes of its own; nothing here knows Qt."""

@@ -1,0 +1,1 @@
+"""Widgets: they show, and emit what the user wishes; they compute nothing."""
