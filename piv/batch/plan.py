@@ -181,6 +181,12 @@ def _opened(wishes: Wishes) -> PairSource:
 
 def _planned(wishes: Wishes, source: PairSource, weights: str | None, existing: bool) -> Plan:
     notes = list(source.notes)
+    output = wishes.settings.output
+    if weights is None and (output.stride != 1 or output.region):
+        notes.append(
+            "output.stride and output.region choose vectors of the dense field, which --model none "
+            "does not make: every coarse vector is stored"
+        )
     pairs = select(wishes.pairs, len(source))
     calibration = _calibration(wishes, source, notes)
     mask = None
@@ -256,8 +262,13 @@ def standing(path: Path) -> Standing:
     return Standing(results.status, list(results.names))
 
 
-def check_same(planned: Plan) -> None:
+def check_same(planned: Plan) -> Any:
     """Refuse to go on with a store that was begun with something else.
+
+    Returns
+    -------
+    str
+        The version of torch that it was begun with: another is no reason to refuse.
 
     Raises
     ------
@@ -284,6 +295,7 @@ def check_same(planned: Plan) -> None:
             f"{path} was begun with something else, it differs in: {'; '.join(found[:4])}{more}. "
             "Repeat the first command to go on, choose another name, or add --overwrite"
         )
+    return stored.provenance.get("torch")
 
 
 def template_of(planned: Plan) -> Analysis:
@@ -377,7 +389,7 @@ def begin(
         process, or will not fit the disk.
     """
     if planned.existing:
-        return _continued(planned)
+        return _continued(planned, say)
     return _created(planned, say)
 
 
@@ -413,18 +425,25 @@ def _created(
     return writer, background
 
 
-def _continued(planned: Plan) -> tuple[ResultsWriter, tuple[Frame, Frame] | None]:
+def _continued(
+    planned: Plan, say: Callable[[str], None]
+) -> tuple[ResultsWriter, tuple[Frame, Frame] | None]:
     from piv.io.store import ResultsWriter
 
     path = planned.wishes.output
     writer = ResultsWriter.open(path)
     try:
-        check_same(planned)  # under the lock, so that nobody changes it meanwhile
+        then = check_same(planned)  # under the lock, so that nobody changes it meanwhile
         if planned.wishes.retry_failed:
             writer.reset(writer.failed)
         now = standing(path)
         if now.count(PENDING):
             check_room(path, needed_bytes(planned, None, now))
+            if then != planned.record["torch"]:
+                say(
+                    f"{path} was begun with torch {then}, this is {planned.record['torch']}: the "
+                    "pairs that are left may come out with other last digits"
+                )
         background = planned.files
         if planned.wishes.background and background is None:
             background = _stored_background(path)

@@ -21,10 +21,12 @@ from piv.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
-    from piv.batch.job import Frame
+    from piv.batch.job import Answer, Frame, PairTask
     from piv.batch.loop import Executor, Feed
     from piv.batch.plan import Plan, Wishes
+    from piv.batch.processes import Pool
     from piv.io.store import ResultsWriter
 
 _RESULTS = (".h5", ".hdf5")
@@ -179,8 +181,12 @@ def _run(planned: Plan, args: argparse.Namespace) -> int:
     shown = display(args.progress, Progress(0))
     for note in planned.notes:
         shown.say(note)
-    writer, background = begin(planned, shown.say)
-    with writer:
+    with contextlib.ExitStack() as held:
+        early = _early(planned, args)
+        if early is not None:
+            held.enter_context(early)
+        writer, background = begin(planned, shown.say)
+        held.enter_context(writer)
         now = standing(output)
         shown.progress = Progress(len(now.status), now.count(DONE), now.count(FAILED))
         if not shown.progress.pending and planned.wishes.watch is None:
@@ -189,7 +195,10 @@ def _run(planned: Plan, args: argparse.Namespace) -> int:
         else:
             if shown.progress.finished:
                 shown.say(f"going on with {output}: {shown.progress.pending} pairs are left")
-            status = _analyse(planned, args, writer, background, shown)
+            if early is not None:
+                shown.say(_processes(early.workers))
+            executor = early or _executor(planned, args, background, shown)
+            status = _analyse(planned, executor, writer, shown)
     shown.end(status, str(output))
     if args.progress not in ("json", "none"):
         for line in _summary(planned, status, shown.progress.elapsed):
@@ -199,9 +208,8 @@ def _run(planned: Plan, args: argparse.Namespace) -> int:
 
 def _analyse(
     planned: Plan,
-    args: argparse.Namespace,
+    made: AbstractContextManager[Executor],
     writer: ResultsWriter,
-    background: tuple[Frame, Frame] | None,
     shown: Display,
 ) -> int:
     """Fill the store; returns the exit status."""
@@ -212,7 +220,7 @@ def _analyse(
     try:
         with (
             listening(stop),
-            _executor(planned, args, background, shown) as executor,
+            made as executor,
             shown.shown(),
         ):
             outcome = run(executor, writer, feed, shown, stop)
@@ -242,6 +250,16 @@ def _feed(planned: Plan, writer: ResultsWriter, shown: Display) -> Feed:
         planned.wishes.watch,
         shown.grown,
     )
+
+
+def _early(planned: Plan, args: argparse.Namespace) -> Pool[PairTask, Answer] | None:
+    """Workers of a new run: they load while its store is being made."""
+    own_background = bool(planned.wishes.background) and planned.files is None
+    if planned.existing or own_background or args.scheduler is not None:
+        return None
+    from piv.batch.processes import Pool
+
+    return Pool(planned.job(planned.files), _workers(planned, args, len(planned.pairs)))
 
 
 @contextlib.contextmanager

@@ -123,6 +123,24 @@ def test_a_finished_run_repeated_computes_nothing(source, output, done, inline, 
     assert_same(done, output)
 
 
+@pytest.mark.usefixtures("inline")
+def test_another_version_of_torch_is_told_but_not_refused(source, output, done, capsys):
+    with h5py.File(output, "r+") as store:
+        known = json.loads(store.attrs["provenance"])
+        store.attrs["provenance"] = json.dumps({**known, "torch": "1.0"})
+        store["status"][3] = 0
+    batch(source, output, *NONE)
+    assert f"begun with torch 1.0, this is {known['torch']}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_part_of_a_dense_field_that_is_not_made_is_told(source, output, capsys):
+    batch(source, output, *NONE, "--set", "output.stride=2")
+    assert "which --model none does not make" in capsys.readouterr().out
+    coarse = piv.open_results(output).field(0)
+    assert coarse.shape == piv.analyse(piv.open_pairs(source)[0], model=None).coarse.shape
+
+
 @pytest.mark.usefixtures("done")
 def test_a_finished_run_repeated_needs_neither_torch_nor_workers(source, output):
     code = (
