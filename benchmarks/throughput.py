@@ -68,6 +68,20 @@ if __name__ == "__main__":
         sys.argv[4], nb_max_workers=int(sys.argv[3]))
 """
 
+# the same work in one process that computes with all threads
+THREADS = """
+import sys
+import torch
+import piv
+
+source, out, threads, model = sys.argv[1:]
+torch.set_num_threads(int(threads))
+with piv.open_pairs(source) as pairs:
+    with piv.open_store(out + "/results.h5", pairs, model=model) as store:
+        for result in piv.analyse_series(pairs, model=model):
+            store.put(result.index, result.analysis)
+"""
+
 
 def main() -> None:
     """Time every program with few and with more pairs, and write the ratios."""
@@ -113,6 +127,12 @@ def rows_of(workers: int, executor: str) -> dict[str, list[str]]:
         f"piv batch, dense, {workers} workers": [*batch, *all_],
         "piv batch --model none, 1 worker": [*batch, *coarse, *few],
         "piv batch, dense, 1 worker": [*batch, *few],
+        f"piv.analyse_series, one process, {workers} threads, coarse": [
+            sys.executable, "-c", THREADS, "SET", "OUT", str(workers), "none",
+        ],
+        f"piv.analyse_series, one process, {workers} threads, dense": [
+            sys.executable, "-c", THREADS, "SET", "OUT", str(workers), "default",
+        ],
     }  # fmt: skip
 
 
@@ -174,7 +194,7 @@ def write(options: argparse.Namespace, times: dict[str, list[float]]) -> None:
         "",
         f"Runs over {few} and {more} pairs of {options.size[0]} x {options.size[1]} px (8 bit), "
         "from disk to disk; the rate is that of the pairs between. Windows 64/32/16 px, overlap "
-        "50 %, for all; one compute thread a process.",
+        "50 %, for all; one compute thread a process unless it says otherwise.",
         "",
         f"Made by `{command()}`.",
         "",
