@@ -17,6 +17,7 @@ from piv.batch.job import Frame, Job, PairTask, static_background
 from piv.batch.record import changed_pairs, differences, run_record, select
 from piv.errors import InputError
 from piv.fingerprint import array_hash
+from piv.io.masks import MaskFile
 from piv.network.catalogue import absolute, weights_hash
 from piv.settings import Settings
 from piv.types import Bool, Calibration
@@ -86,6 +87,7 @@ class Plan:
     weights : str or None
         SHA-256.
     mask : bool array, shape (H, W), or None
+        The one of all pairs, which is kept with the results; None too where each has its own.
     record : dict
         Of :func:`piv.batch.record.run_record`.
     files : pair of arrays or None
@@ -189,11 +191,7 @@ def _planned(wishes: Wishes, source: PairSource, weights: str | None, existing: 
         )
     pairs = select(wishes.pairs, len(source))
     calibration = _calibration(wishes, source, notes)
-    mask = None
-    if wishes.mask is not None:
-        from piv.io.images import read_mask
-
-        mask = read_mask(wishes.mask, source.shape)
+    mask, mask_hash = _mask(wishes, source)
     background, files = None, None
     if wishes.background:
         own = wishes.background[0] in ("mean", "min")
@@ -209,11 +207,25 @@ def _planned(wishes: Wishes, source: PairSource, weights: str | None, existing: 
         wishes.settings,
         weights=None if weights is None else {"name": wishes.model, "sha256": weights},
         calibration=calibration,
-        mask=mask,
+        mask=mask_hash,
         background=background,
         watch=wishes.watch is not None,
     )
     return Plan(wishes, source, pairs, calibration, weights, mask, record, files, existing, notes)
+
+
+def _mask(wishes: Wishes, source: PairSource) -> tuple[Bool | None, str | None]:
+    """The one mask of all pairs, if there is one, and the hash of what is masked."""
+    given = source.given_mask
+    if given is None or not isinstance(given, MaskFile):
+        return given, None if given is None else array_hash(given)
+    if given.count is None:
+        return given[0], given.digest()
+    if wishes.watch is not None:
+        raise InputError(
+            f"--watch cannot know a mask for each pair: give one for all, not {wishes.mask}"
+        )
+    return None, given.digest()
 
 
 def _calibration(wishes: Wishes, source: PairSource, notes: list[str]) -> Calibration | None:

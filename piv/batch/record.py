@@ -13,9 +13,9 @@ import numpy.typing as npt
 from piv import settings as stages
 from piv.batch.progress import pair_text
 from piv.errors import InputError, PIVError
-from piv.fingerprint import array_hash, fingerprint
+from piv.fingerprint import fingerprint
 from piv.settings import Settings
-from piv.types import SCHEMA_VERSION, Bool, Calibration
+from piv.types import SCHEMA_VERSION, Calibration
 
 if TYPE_CHECKING:
     from piv.io.sources import PairSource
@@ -32,7 +32,7 @@ def run_record(
     *,
     weights: Mapping[str, Any] | None,
     calibration: Calibration | None,
-    mask: Bool | None,
+    mask: str | None,
     background: Mapping[str, Any] | None,
     watch: bool = False,
 ) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def run_record(
     weights : mapping or None
         ``name`` and ``sha256``.
     calibration : Calibration or None
-    mask : bool array, shape (H, W), or None
-        Of the run, without those of the source.
+    mask : str or None
+        Hash of the run's own mask or masks, without those of the source.
     background : mapping or None
         ``of`` (what it is made of) and ``sha256``.
     watch : bool
@@ -70,7 +70,7 @@ def run_record(
         "source": identity,
         "pairs": selection,
         "watch": watch,
-        "mask": None if mask is None else array_hash(mask),
+        "mask": mask,
         "background": None if background is None else dict(background),
     }
 

@@ -49,7 +49,9 @@ def add_parser(commands: Any) -> None:
     out.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     add_settings(parser)
     scene = parser.add_argument_group("recording")
-    scene.add_argument("--mask", type=Path, metavar="FILE", help="image; non-zero = masked")
+    scene.add_argument(
+        "--mask", type=Path, metavar="FILE", help="image or HDF5 with /mask; non-zero = masked"
+    )
     scene.add_argument(
         "--background", type=Path, action="append", default=[], metavar="FILE",
         help="image to subtract from both frames; given twice, one for each",

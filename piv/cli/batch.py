@@ -87,7 +87,10 @@ def add_parser(commands: Any) -> None:
         help="which frames belong together: ab, 1-2,3-4, 1-2,2-3 or jump:K (default: found)",
     )  # fmt: skip
     scene.add_argument(
-        "--mask", type=Path, metavar="FILE", help="image; non-zero = masked, in every pair"
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="image, or HDF5 with /mask for all pairs or for each; non-zero = masked",
     )
     scene.add_argument(
         "--background", action="append", default=[], metavar="FILE|mean|min",

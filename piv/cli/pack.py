@@ -47,7 +47,10 @@ def add_parser(commands: Any) -> None:
         "--pixel-size", type=units.metres, metavar="LENGTH", help="in the flow, such as 21um"
     )
     parser.add_argument(
-        "--mask", type=Path, metavar="FILE", help="image for all pairs; non-zero = masked"
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="image, or HDF5 with /mask for all pairs or for each; non-zero = masked",
     )
     parser.add_argument(
         "--yes", action="store_true",

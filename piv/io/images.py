@@ -41,7 +41,7 @@ def read_pair(
     first, second : path
         Image files: tif, png, bmp or jpg.
     mask : path or bool array, shape (H, W), optional
-        An image file (non-zero = masked), or an array (True = masked).
+        An image file, or HDF5 with ``/mask`` (non-zero = masked), or an array (True = masked).
     dt : float
         Inter-frame time in s.
 
@@ -99,7 +99,7 @@ def read_image(path: str | Path) -> npt.NDArray[Any]:
 
 
 def read_mask(path: str | Path, shape: tuple[int, int]) -> Bool:
-    """Read a mask from an image file; non-zero = masked.
+    """Read the mask of one pair from an image file, or from HDF5 (``/mask``); non-zero = masked.
 
     Parameters
     ----------
@@ -112,7 +112,15 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> Bool:
     InputError
         As for :func:`read_image`, if the mask has another shape, or if it hides every pixel.
     """
-    mask = np.asarray(read_image(path) != 0)
+    from piv.io.masks import MaskFile, holds_masks
+
+    path = _path(path)
+    if holds_masks(path):
+        masks = MaskFile(path, shape)
+        masks.check_count(1)
+        mask = masks[0]
+    else:
+        mask = np.asarray(read_image(path) != 0)
     check_mask(mask, tuple(shape), f"the mask {path}")
     return mask
 

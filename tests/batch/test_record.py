@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from batch_sets import SHAPE, spoil_chunk, write_set
+from batch_sets import spoil_chunk, write_set
 
 import piv
 from piv.batch.record import changed_pairs, differences, run_record, select
@@ -27,7 +27,7 @@ def record(source, **changes):
     words = {
         "weights": {"name": "w", "sha256": "a" * 64},
         "calibration": Calibration(2e-5, (3.0, 4.0)),
-        "mask": np.eye(*SHAPE, dtype=bool),
+        "mask": "d" * 64,
         "background": {"of": "mean", "sha256": "b" * 64},
     } | changes
     settings = words.pop("settings", piv.Settings())

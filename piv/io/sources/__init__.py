@@ -49,7 +49,8 @@ def open_pairs(
     dt : float, optional
         Time between the two frames of a pair, s; by default the source's, or 1.
     mask : str, Path or bool array, shape (H, W), optional
-        True or non-zero = masked, in every pair; joined with the masks of the source.
+        True or non-zero = masked, in every pair; joined with the masks of the source.  A file is
+        an image, or HDF5 with ``/mask`` (H, W) for all pairs or (N, H, W) for each.
     doubtful : bool
         Take the likeliest pairing where there is doubt, and use images too whose names look like
         a background or a calibration.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.io.masks import MaskFile, holds_masks
 from piv.types import MINIMUM_SIZE, Bool, Float, ImagePair, check_dt, check_mask, size_text
 
 Frames: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -137,7 +138,14 @@ class PairSource(ABC, Sequence[ImagePair]):
         self.time = time
         self.notes = list(notes)
         self._title = title
-        self._static = _static_mask(spec.mask, shape)
+        self._given = _given_mask(spec.mask, shape)
+        if isinstance(self._given, MaskFile):
+            self._given.check_count(len(names))
+
+    @property
+    def given_mask(self) -> MaskFile | Bool | None:
+        """What the caller masks, without the masks of the source itself."""
+        return self._given
 
     @abstractmethod
     def _frames(self, index: int) -> Frames:
@@ -198,7 +206,8 @@ class PairSource(ABC, Sequence[ImagePair]):
                         f"a frame is {size_text(frame.shape)} px (height x width), but those of "
                         f"the series are {size_text(self.shape)} px"
                     )
-            masks = [mask for mask in (self._static, self._mask(place)) if mask is not None]
+            given = self._given[place] if isinstance(self._given, MaskFile) else self._given
+            masks = [mask for mask in (given, self._mask(place)) if mask is not None]
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         mask = np.logical_or.reduce(masks) if masks else None
@@ -234,12 +243,13 @@ def _native(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return frame.astype(frame.dtype.newbyteorder("="), copy=False)
 
 
-def _static_mask(mask: Path | Bool | None, shape: tuple[int, int]) -> Bool | None:
+def _given_mask(mask: Path | Bool | None, shape: tuple[int, int]) -> MaskFile | Bool | None:
+    """One mask, or a file of masks, for frames of this shape."""
     if mask is None:
         return None
     if isinstance(mask, Path):
         from piv.io.images import read_mask
 
-        return read_mask(mask, shape)
+        return MaskFile(mask, shape) if holds_masks(mask) else read_mask(mask, shape)
     check_mask(mask, shape, "the mask")
     return mask
