@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 ShapeKind: TypeAlias = Literal[
     "polygon", "rectangle", "ellipse", "freehand",  # masks
-    "line", "polyline", "circle", "distance", "reject_box", "region",  # measured, rejected, analysed
+    "line", "polyline", "circle", "distance", "reject_box", "region",  # others
 ]  # fmt: skip
 
 
