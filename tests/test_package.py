@@ -88,13 +88,23 @@ def test_the_core_needs_no_qt() -> None:
     assert not [r for r in core if re.match(r"pyqt|pyside|opencv-python(?!-headless)", r, re.I)]
 
 
-def test_the_desktop_entry_says_what_to_use_instead(capsys: pytest.CaptureFixture[str]) -> None:
-    assert gui_main() == 1
+def test_the_desktop_entry_without_qt_names_the_command_that_installs_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PyQt6", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
+    assert gui_main([]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
-    assert "not part of this version" in printed.err
-    assert "piv analyse" in printed.err
+    assert 'pip install "ccfcn-piv[gui]"' in printed.err
+
+
+def test_the_desktop_entry_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        gui_main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"piv-gui {piv.__version__}\n"
 
 
 def test_the_papers_name_the_same_version() -> None:
