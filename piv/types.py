@@ -53,6 +53,7 @@ class Flag(IntFlag):
     LOW_PEAK = 2048
     POOR_IMAGE = 4096
     TEMPORAL_OUTLIER = 8192
+    MANUAL = 16384
 
 
 @dataclass(frozen=True, eq=False, slots=True)

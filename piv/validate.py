@@ -17,7 +17,7 @@ from piv.types import Flag
 # any of these makes a vector unfit to be used
 REJECTED = int(
     Flag.MASKED | Flag.EDGE_PEAK | Flag.NO_SUBPIXEL | Flag.LOW_PEAK_RATIO | Flag.MEDIAN_OUTLIER
-    | Flag.OUT_OF_RANGE | Flag.NO_CONTRAST | Flag.LOW_PEAK
+    | Flag.OUT_OF_RANGE | Flag.NO_CONTRAST | Flag.LOW_PEAK | Flag.MANUAL
 )  # fmt: skip
 
 

@@ -269,6 +269,7 @@ def test_convention_flag_bits_are_never_renumbered() -> None:
         "LOW_PEAK": 2048,
         "POOR_IMAGE": 4096,
         "TEMPORAL_OUTLIER": 8192,
+        "MANUAL": 16384,
     }
 
 

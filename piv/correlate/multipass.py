@@ -180,7 +180,7 @@ def _pass(
     if predictor is None:
         base = torch.zeros(2, device=images.device)[None, :, None, None]
     else:
-        base = _at_nodes(predictor, windows.y, windows.x)
+        base = at_nodes(predictor, windows.y, windows.x)
     flags = peaks.flags | dark.int() * int(Flag.NO_CONTRAST) | masked.int() * int(Flag.MASKED)
     nothing = torch.where((flags & int(Flag.MASKED | Flag.NO_CONTRAST)) != 0, torch.nan, 0.0)
     u, v = peaks.u + base[:, 0] + nothing, peaks.v + base[:, 1] + nothing
@@ -190,8 +190,8 @@ def _pass(
     return Grid(windows.x, windows.y, u, v, flags, peaks.height, peaks.ratio, pairs=pairs)
 
 
-def _at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Predictor at the window centres: the mean of the two or four pixels around each."""
+def at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Predictor (B, 2, Ny, Nx) at the window centres: the mean of the 1, 2 or 4 pixels around."""
     low_y, high_y = y.floor().long(), y.ceil().long()
     low_x, high_x = x.floor().long(), x.ceil().long()
     rows = (predictor[:, :, low_y] + predictor[:, :, high_y]) / 2

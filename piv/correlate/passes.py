@@ -145,19 +145,22 @@ class Frames:
         self, windows: Windows, predictor: Tensor | None, degree: int
     ) -> Iterator[tuple[slice, Planes]]:
         """Correlation planes (B, n, Nx), so many rows of windows at a time as memory allows."""
-        if predictor is None:
-            first, second, visible = self.first, self.second, self.fluid
-        else:
-            moved = deform_pair(*self.splines[degree], predictor, degree)
-            first, second = (t[:, 0] for t in moved)
-            visible = seen_in_both(self.fluid, predictor)
+        first, second, visible = self.moved(predictor, degree)
         a, b = windows.of(first), windows.of(second)
         seen = None if visible is None else windows.of(visible)
         step = max(1, _CHUNK // (a.shape[0] * a.shape[2] * a.shape[3] * a.shape[4]))
         for start in range(0, a.shape[1], step):
             part = slice(start, start + step)
             mask = None if seen is None else seen[:, part]
-            yield part, _planes(a[:, part].contiguous(), b[:, part].contiguous(), mask, windows)
+            seen_part = a[:, part].contiguous(), b[:, part].contiguous()
+            yield part, window_planes(*seen_part, mask, windows.reach)
+
+    def moved(self, predictor: Tensor | None, degree: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Both frames at mid-time and what is fluid in both (None = all), (B, H, W) each."""
+        if predictor is None:
+            return self.first, self.second, self.fluid
+        first, second = deform_pair(*self.splines[degree], predictor, degree)
+        return first[:, 0], second[:, 0], seen_in_both(self.fluid, predictor)
 
     def masked(self, windows: Windows) -> Tensor:
         """(B, Ny, Nx): True where the centre of a window is not fluid."""
@@ -186,15 +189,15 @@ def _standardise(image: Tensor, pixels: Tensor | None) -> Tensor:
     return centred / variance.sqrt().clamp(min=1e-12)
 
 
-def _planes(a: Tensor, b: Tensor, mask: Tensor | None, windows: Windows) -> Planes:
+def window_planes(a: Tensor, b: Tensor, mask: Tensor | None, reach: tuple[int, int]) -> Planes:
     """Planes and contrast; only the windows that are partly hidden pay for their masks."""
-    planes = correlation_planes(a, b, None, windows.reach)
+    planes = correlation_planes(a, b, None, reach)
     if mask is None:
         return planes
     share = mask.mean((-2, -1))
     partly = (share < 1).nonzero(as_tuple=True)
     if len(partly[0]):
-        special = correlation_planes(a[partly], b[partly], mask[partly], windows.reach)
+        special = correlation_planes(a[partly], b[partly], mask[partly], reach)
         enough = (share[partly] >= _LEAST_FLUID)[:, None, None]
         planes.values[partly] = torch.where(enough, special.values, 0.0)
         planes.contrast[partly] = special.contrast
