@@ -253,8 +253,8 @@ def _linear(pieces: list[Float], weights: Float) -> Float:
     if weights.ndim == 1 and np.array_equal(weights, -weights[::-1]):
         # differences first: half the products, and a constant drops out exactly
         half = len(pieces) // 2
-        pieces = [after - before for after, before in zip(pieces[:half:-1], pieces, strict=False)]
-        weights = weights[:half:-1]
+        pieces = [pieces[-1 - k] - pieces[k] for k in range(half)]
+        weights = weights[::-1][:half]
     out: Float | None = None
     for piece, weight in zip(pieces, weights, strict=True):
         term = piece * weight

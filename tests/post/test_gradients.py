@@ -213,6 +213,20 @@ def test_short_lines_are_as_good_as_they_can_be(scheme: str, size: int) -> None:
         assert_allclose(derivative(x**2, x, scheme=scheme), 2 * x, atol=1e-11)
 
 
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+@pytest.mark.parametrize("stretch", [1.0, 1.5])
+def test_a_vector_with_one_neighbour_has_their_difference(scheme: str, stretch: float) -> None:
+    x = np.arange(9.0) ** stretch
+    values = np.tile(3 * x, (5, 1))
+    absent = np.ones((5, 9), bool)
+    absent[1, [0, 1]] = absent[2, [4, 5]] = absent[3, [7, 8]] = absent[4, 3] = False
+    found = derivative(values, x, -1, scheme=scheme, absent=absent)
+    pairs = ~absent
+    pairs[4, 3] = False  # stands alone
+    assert_allclose(found[pairs], 3, rtol=1e-12)
+    assert np.isnan(found[~pairs]).all()
+
+
 def test_what_cannot_be_differentiated_is_refused() -> None:
     values, x = np.zeros((3, 8)), np.arange(8.0)
     with pytest.raises(InputError, match="unknown scheme 'centrl': did you mean central"):

@@ -81,6 +81,9 @@ FORMATS = {
         Format(
             "davis-text", (".txt",), "text export of DaVis, read only", "davis_text", writes=False
         ),
+        Format(
+            "davis-vc7", (".vc7",), "DaVis' vector buffer, read only", "davis_vc7", writes=False
+        ),
     )
 }
 
