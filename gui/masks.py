@@ -244,11 +244,11 @@ def _draw_polygon(corners: Float, part: Bool) -> None:
     share = np.divide(row - upper[edge, 1], rise, out=np.zeros(len(row)), where=rise > 0)
     x = upper[edge, 0] + np.clip(share, 0, 1) * (lower[edge, 0] - upper[edge, 0])
     column = np.clip(np.ceil(x - _TOUCHES), 0, width).astype(np.int64)
-    winding = np.bincount(
+    steps = np.bincount(
         row * (width + 1) + column, weights=turn[edge], minlength=height * (width + 1)
     )
-    winding = winding.reshape(height, width + 1)[:, :width]
-    part |= np.abs(np.cumsum(winding, axis=1)) > 0.5
+    winding = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
+    part |= np.abs(winding) > 0.5
     # centres on the outline: on slanted edges, at corners, along level edges
     whole = np.rint(x)
     on = (np.abs(whole - x) <= _TOUCHES) & (whole >= 0) & (whole < width)
@@ -303,7 +303,7 @@ class ImportedMask:
         """The mask with its margin: bool array, shape (H, W)."""
         return grow(self.array, self.margin) if self.margin else self.array
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """Plain data: the pixels as packed bits, deflated, in base 64."""
         packed = zlib.compress(np.packbits(self.array).tobytes(), 6)
         return {
@@ -315,8 +315,8 @@ class ImportedMask:
         }
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> ImportedMask:
-        """The inverse of :meth:`to_dict`.
+    def from_plain(cls, plain: Mapping[str, Any]) -> ImportedMask:
+        """The inverse of :meth:`to_plain`.
 
         Raises
         ------
@@ -389,14 +389,14 @@ class MaskSet:
         """Whether shape ``number`` of :meth:`shapes_of` is one for all pairs."""
         return number < len(self.shapes)
 
-    def mask(self, size: tuple[int, int], index: int = 0) -> Bool | None:
+    def rasterise(self, index: int, size: tuple[int, int]) -> Bool | None:
         """The mask of a pair.
 
         Parameters
         ----------
+        index : int
         size : (int, int)
             (H, W) of its frames, px.
-        index : int
 
         Returns
         -------
@@ -503,7 +503,7 @@ class MaskSet:
             return MaskSet()
         return self._with_own(index, ()).with_imported(None, index)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """Plain data for a session file."""
         return {
             "shapes": [_plain(shape) for shape in self.shapes],
@@ -511,15 +511,15 @@ class MaskSet:
                 str(index): [_plain(shape) for shape in shapes]
                 for index, shapes in self.per_pair.items()
             },
-            "imported": None if self.imported is None else self.imported.to_dict(),
+            "imported": None if self.imported is None else self.imported.to_plain(),
             "imported_per_pair": {
-                str(index): image.to_dict() for index, image in self.imported_per_pair.items()
+                str(index): image.to_plain() for index, image in self.imported_per_pair.items()
             },
         }
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> MaskSet:
-        """The inverse of :meth:`to_dict`.
+    def from_plain(cls, plain: Mapping[str, Any]) -> MaskSet:
+        """The inverse of :meth:`to_plain`.
 
         Raises
         ------
@@ -534,9 +534,9 @@ class MaskSet:
                     int(index): tuple(_shape(each) for each in shapes)
                     for index, shapes in plain.get("per_pair", {}).items()
                 },
-                None if imported is None else ImportedMask.from_dict(imported),
+                None if imported is None else ImportedMask.from_plain(imported),
                 {
-                    int(index): ImportedMask.from_dict(image)
+                    int(index): ImportedMask.from_plain(image)
                     for index, image in plain.get("imported_per_pair", {}).items()
                 },
             )
