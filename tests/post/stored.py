@@ -57,11 +57,12 @@ def large_store(path: Path, count: int, size: tuple[int, int]) -> Path:
     ) as writer:  # fmt: skip
         for first in range(0, count, 10):
             some = range(first, min(first + 10, count))
-            writer.write([_moved(pairs[position % 2], position) for position in some])
+            writer.write([moved(pairs[position % 2], position) for position in some])
     return path
 
 
-def _moved(pair: PackedPair, position: int) -> PackedPair:
+def moved(pair: PackedPair, position: int) -> PackedPair:
+    """The same pair, to be written at another position."""
     chunks = {
         name: [((position, *offset[1:]), data) for offset, data in parts]
         for name, parts in pair.chunks.items()
