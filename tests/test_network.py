@@ -13,6 +13,7 @@ from scipy import ndimage
 from piv.correlate import coarse_field
 from piv.network import ccfcn
 from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.grow import can_grow, grown
 from piv.network.refine import refine, tile_side
 from piv.network.weights import Model
 from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
@@ -238,3 +239,48 @@ def test_the_memory_limit_sets_the_tiles() -> None:
     assert tile_side(500, 700, 2.0) == 700
     assert 256 <= tile_side(5000, 5000, 1.0) < 2000
     assert tile_side(5000, 5000, 0.1) < tile_side(5000, 5000, 1.0)
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        CCFCNConfig(image_widths=(10, 12, 20), velocity_widths=(4, 4, 4)),
+        CCFCNConfig(image_widths=(8, 12, 16, 16), velocity_widths=(4, 4, 4, 6)),
+        CCFCNConfig(image_widths=(9, 14, 16, 8, 8), velocity_widths=(4, 4, 4, 4, 4)),
+    ],
+)
+def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
+    larger: CCFCNConfig,
+) -> None:
+    small = network()
+    torch.manual_seed(1)
+    large = grown(small, larger)
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    start = torch.zeros(1, 2, 64, 96)
+    with torch.no_grad():
+        wanted = small(first, second, start)[-1]
+    got = large(first, second, start)[-1]
+    np.testing.assert_allclose(got.displacement.detach(), wanted.displacement, atol=1e-4)
+    np.testing.assert_allclose(got.log_scale.detach(), wanted.log_scale, atol=1e-4)
+    # every weight from a new channel to an old one begins at zero, and moves at once
+    got.displacement.square().sum().backward()
+    layer = large.later_steps.head.weight
+    if larger.image_widths[0] > 8:
+        assert not layer[8:].any()
+        assert layer.grad[8:].any()
+    if len(larger.image_widths) > 3:
+        assert large.later_steps.deconvolution.up[2].weight.grad.any()
+
+
+def test_a_network_grows_in_width_and_depth_only() -> None:
+    assert not can_grow(SMALL, SMALL)
+    for other in (
+        CCFCNConfig(image_widths=(7, 12, 16), velocity_widths=(4, 4, 4)),
+        CCFCNConfig(image_widths=(8, 12), velocity_widths=(4, 4)),
+        CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=(4, 4, 5)),
+        CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=()),
+        CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=(4, 4, 4), radius=3),
+    ):
+        assert not can_grow(SMALL, other)
+        with pytest.raises(ValueError, match="cannot be grown"):
+            grown(network(), other)

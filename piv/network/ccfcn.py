@@ -343,7 +343,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) -> the same shape."""
-        return x + self.second(F.relu(self.first(F.relu(x))))
+        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
 
 
 def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -352,7 +352,7 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(layer, nn.ReLU())
+    return nn.Sequential(layer, nn.ReLU(inplace=True))
 
 
 def for_convolution(x: Tensor) -> Tensor:

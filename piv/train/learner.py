@@ -90,6 +90,8 @@ class Learner:
             step_weight=recipe.step_weight,
             uncertainty_weight=recipe.uncertainty_weight,
             emphasis=recipe.emphasis,
+            rounding=recipe.rounding,
+            near_mask=recipe.near_mask,
             largest=recipe.largest_error,
         )
         loss.backward()  # type: ignore[no-untyped-call]

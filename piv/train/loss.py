@@ -7,9 +7,13 @@ With the error :math:`e` of step :math:`k` of :math:`K`,
         + w \left( \frac{|e_{k,u}|}{b_u} + \ln b_u + \frac{|e_{k,v}|}{b_v} + \ln b_v \right)
         \right>,
 
-averaged over the fluid.  The factor :math:`2c / (c + b)`, with :math:`b` the mean stated scale of
-the pixel (held constant), makes errors count nearly in proportion: without it noisy recordings,
-whose error cannot be reduced, drown the clean ones, whose error can.
+averaged over the fluid, with :math:`\epsilon^2 = (0.01\,\mathrm{px})^2 + (r b)^2`.
+
+The factor :math:`2c / (c + b)`, with :math:`b` the mean stated scale of the pixel (held constant),
+makes errors count nearly in proportion: without it noisy recordings, whose error cannot be
+reduced, drown the clean ones, whose error can.  With :math:`r > 0` errors below :math:`r b` count
+by their square: what is learned then is the mean of what is possible, which has the least rms
+error, and not the median.
 
 Where there are no particles nothing can be measured: there the first term has the correction
 (displacement minus start) in place of the error, so that the network learns to leave the coarse
@@ -23,8 +27,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SMOOTH = 0.01  # px; rounds the tip of the end-point error, far below any error reached
+NEAR = 8  # px from the mask within which pixels may count more
 
 
 class Estimate(Protocol):
@@ -49,6 +55,8 @@ def refinement_loss(
     step_weight: float = 0.6,
     uncertainty_weight: float = 0.15,
     emphasis: float = 0.0,
+    rounding: float = 0.0,
+    near_mask: float = 1.0,
     largest: float = 20.0,
 ) -> Tensor:
     """Loss of all refinement steps.
@@ -66,6 +74,10 @@ def refinement_loss(
         Weight of the likelihood.
     emphasis : float
         The c above, px; 0 = every pixel counts the same.
+    rounding : float
+        The r above.
+    near_mask : float
+        Weight of the pixels within 8 px of masked ones.
     largest : float
         Errors are clamped here, px: a start that is far off teaches nothing.
 
@@ -74,15 +86,19 @@ def refinement_loss(
     loss : tensor, shape ()
     """
     weight = fluid.to(truth.dtype)
+    if near_mask != 1.0:
+        near = F.max_pool2d(1.0 - weight, 2 * NEAR + 1, stride=1, padding=NEAR)
+        weight = weight * (1.0 + (near_mask - 1.0) * near)
     pixels = weight.sum().clamp(min=1.0)
     # one target for both kinds of pixels: the error's gradient is the correction's where unseeded
     target = torch.where(seeded, truth, start)
     total = truth.new_zeros(())
     for k, estimate in enumerate(reversed(estimates)):
-        distance = _smooth_length(estimate.displacement - target).clamp(max=largest)
+        scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)
+        length = _smooth_length(estimate.displacement - target, rounding * scale)
+        distance = length.clamp(max=largest)
         error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
         if emphasis > 0:
-            scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)
             distance = distance * (2 * emphasis / (emphasis + scale))
         terms = distance + uncertainty_weight * _laplace(error, estimate.log_scale)
         total = total + step_weight**k * (terms * weight).sum() / pixels
@@ -95,8 +111,8 @@ def mean_endpoint(displacement: Tensor, truth: Tensor, where: Tensor) -> Tensor:
     return (length * where).sum() / where.sum().clamp(min=1)
 
 
-def _smooth_length(vector: Tensor) -> Tensor:
-    return (vector.square().sum(1, keepdim=True) + SMOOTH**2).sqrt()
+def _smooth_length(vector: Tensor, round_below: Tensor) -> Tensor:
+    return (vector.square().sum(1, keepdim=True) + SMOOTH**2 + round_below.square()).sqrt()
 
 
 def _laplace(error: Tensor, log_scale: Tensor) -> Tensor:

@@ -53,6 +53,11 @@ class TrainRecipe:
         0.05, "errors count relative to the stated scale plus this; 0 = all the same",
         unit="px", low=0, high=100,
     )  # fmt: skip
+    rounding: float = option(
+        0.0, "errors below this multiple of the stated scale count by their square",
+        low=0, high=10,
+    )  # fmt: skip
+    near_mask: float = option(1.0, "weight of the pixels within 8 px of the mask", low=0, high=100)
     largest_error: float = option(20.0, "errors are clamped here", unit="px", low=0.1, high=1000)
     precision: str = option(
         "bfloat16", "arithmetic of the convolutions", choices=("bfloat16", "float32")

@@ -9,6 +9,7 @@ import torch
 
 from piv.errors import PIVError, SettingsError, WeightsError
 from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.grow import can_grow, grown
 from piv.network.weights import read_weights, rebuild, weights_path
 from piv.train.recipe import TrainRecipe
 
@@ -23,7 +24,8 @@ def first_network(
     recipe : TrainRecipe
         Names the network and the seed of random weights.
     start_from : str, Path or None
-        Weights by name or file; None = random.
+        Weights by name or file; None = random.  Those of a smaller network are grown to the
+        recipe's (:mod:`piv.network.grow`).
 
     Raises
     ------
@@ -32,7 +34,7 @@ def first_network(
     """
     config = _config(recipe)
     if start_from is not None:
-        return _start(start_from, config)
+        return _start(start_from, config, recipe.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return CCFCN(config), []
@@ -45,16 +47,23 @@ def _config(recipe: TrainRecipe) -> CCFCNConfig:
         raise SettingsError(f"the recipe's table network is not usable: {error}") from None
 
 
-def _start(weights: str | Path, config: CCFCNConfig) -> tuple[CCFCN, list[dict[str, Any]]]:
+def _start(
+    weights: str | Path, config: CCFCNConfig, seed: int
+) -> tuple[CCFCN, list[dict[str, Any]]]:
     """Network and stages of the weights to begin with."""
     path = weights_path(weights)
     tensors, record, sha256 = read_weights(path)
     network = rebuild(tensors, record, str(path))
     if network.config != config:
-        raise WeightsError(
-            f"{path} has another network than the recipe: start from weights of the same "
-            "network, or copy the record's network into the recipe"
-        )
+        if not can_grow(network.config, config):
+            raise WeightsError(
+                f"{path} has another network than the recipe, and not a smaller one that can grow: "
+                "start from weights of the same network, or copy the record's network into the "
+                "recipe"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = grown(network, config)
     stages = record.get("stages")
     if not isinstance(stages, list) or not stages:
         raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")

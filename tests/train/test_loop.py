@@ -217,6 +217,27 @@ def test_weights_of_another_network_cannot_begin(tmp_path, finished, source):
         run_of(other, tmp_path / "run", source, 3, start_from=path)
 
 
+def test_a_larger_network_goes_on_from_a_smaller_one(tmp_path, finished, source):
+    path = tmp_path / "small.safetensors"
+    finished.export(path, "small")
+    widths = [width + 4 for width in finished.recipe.network["image_widths"]]
+    larger = dataclasses.replace(
+        finished.recipe, network={**finished.recipe.network, "image_widths": widths}
+    )
+    run = run_of(larger, tmp_path / "run", source, 3, start_from=path)
+    again = run_of(larger, tmp_path / "again", source, 3, start_from=path)
+    for name, tensor in run.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name])
+    batch = run.data.batch(0)
+    small = load_model(path).network
+    with torch.no_grad():
+        results = [
+            net(batch.first, batch.second, batch.start, batch.fluid)[-1].displacement
+            for net in (small, run.network.eval())
+        ]
+    torch.testing.assert_close(*results, atol=1e-4, rtol=0)
+
+
 def test_an_unusable_network_table_is_named(tmp_path, source, tiny):
     with pytest.raises(SettingsError, match="table network"):
         run_of(dataclasses.replace(tiny, network={"depth": 3}), tmp_path, source, 3)

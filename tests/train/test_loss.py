@@ -73,6 +73,34 @@ def test_with_emphasis_an_error_counts_relative_to_the_stated_scale(scale):
     assert loss([step], vectors(0, 0), **options) == pytest.approx(expected, rel=1e-5)
 
 
+def test_rounding_makes_errors_far_below_the_scale_count_by_their_square():
+    gradients = []
+    for error in (0.01, 0.02, 8.0, 16.0):
+        displacement = vectors(error, 0.0).requires_grad_()
+        step = Step(displacement, vectors(0.0, 0.0))
+        value = refinement_loss(
+            [step], vectors(0, 0), vectors(0, 0), EVERYWHERE, EVERYWHERE, rounding=0.5
+        )
+        value.backward()
+        gradients.append(float(displacement.grad[:, 0].sum()))
+    small, twice, large, larger = gradients
+    assert twice == pytest.approx(2 * small, rel=0.01)
+    assert large == pytest.approx(1.0, rel=0.01)
+    assert larger == pytest.approx(large, rel=0.01)
+
+
+def test_pixels_near_the_mask_count_as_much_as_asked():
+    shape = (1, 1, 24, 40)
+    fluid = torch.ones(shape, dtype=torch.bool)
+    fluid[..., :4] = False  # then eight columns are near, 28 are not
+    error = torch.zeros(1, 2, 24, 40, dtype=torch.float64)
+    error[:, 0, :, 4:12] = 1.0
+    step, zeros = Step(error, torch.zeros_like(error)), torch.zeros_like(error)
+    options = {"uncertainty_weight": 0.0, "near_mask": 3.0}
+    value = float(refinement_loss([step], zeros, zeros, fluid, fluid, **options))
+    assert value == pytest.approx((3 * 8 + 28 * SMOOTH) / (3 * 8 + 28), rel=1e-3)
+
+
 def test_masked_pixels_do_not_count():
     fluid = EVERYWHERE.clone()
     fluid[..., 0] = False
