@@ -2,14 +2,14 @@
 
 The sequential maps are those of the figures (:mod:`piv.plot`): viridis, magma, inferno and cividis
 by S. van der Walt, N. Smith, E. Firing, J. Nunez, C. Anderton and R. Renslow (CC0), kept as 33
-points of each, which 256 colours between them meet to 2 of 255 levels. The diverging maps are made
-here: equal steps of the value are equal steps of the lightness in the colour space Oklab
-(B. Ottosson, "A perceptual color space for image processing", 2020), the same on both sides.
+points of each, between which all 256 colours are met to 2 of 255 levels (cividis: 7). The diverging
+maps are made here: equal steps of the value are equal steps of the lightness in the colour space
+Oklab (B. Ottosson, "A perceptual color space for image processing", 2020), alike on both sides.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def is_diverging(name: str) -> bool:
     return name in _SIDES
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(name: str) -> npt.NDArray[np.uint8]:
     """The colours of a map from its low to its high end.
 
@@ -105,7 +105,7 @@ def table(name: str) -> npt.NDArray[np.uint8]:
     return colours
 
 
-@lru_cache(maxsize=64)
+@cache
 def packed(name: str) -> npt.NDArray[np.uint32]:
     """The map as opaque 32-bit pixels 0xAARRGGBB, shape (256,); read-only."""
     rgb = table(name).astype(np.uint32)

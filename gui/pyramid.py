@@ -229,21 +229,24 @@ def _halved(array: Array) -> Array:
 
 def _block_means(band: Array) -> Array:
     parts = band[0::2, 0::2], band[0::2, 1::2], band[1::2, 0::2], band[1::2, 1::2]
+    total: Any
     if band.dtype.kind in "ui":
-        wide = np.uint32 if band.dtype.kind == "u" and band.dtype.itemsize < 4 else np.int64
-        total = parts[0].astype(wide)
+        small = band.dtype.kind == "u" and band.dtype.itemsize < 4
+        total = parts[0].astype(np.uint32 if small else np.int64)
         for part in parts[1:]:
             total += part
-        return (total + 2) // 4 if wide is np.int64 else (total + np.uint32(2)) >> np.uint32(2)
+        total += 2
+        return np.asarray(total >> 2)  # rounds down also below zero
     total = parts[0] + parts[1]
     total += parts[2]
     total += parts[3]
     total *= 0.25
     if np.isnan(np.min(total)):
-        count = sum(np.isfinite(part).astype(np.float32) for part in parts)
-        filled = sum(np.where(np.isfinite(part), part, 0) for part in parts)
+        finite = [np.isfinite(part) for part in parts]
+        count = np.sum(finite, axis=0)
+        filled = np.sum([np.where(f, p, 0) for f, p in zip(finite, parts, strict=True)], axis=0)
         hollow = ~np.isfinite(total)
-        some = hollow & (count > 0)
         total[hollow] = np.nan
+        some = hollow & (count > 0)
         total[some] = filled[some] / count[some]
     return np.asarray(total)
