@@ -1,0 +1,1 @@
+"""Tasks for the tests of the computing processes."""
