@@ -22,21 +22,29 @@ import numpy.typing as npt
 from piv.errors import InputError
 from piv.types import Bool, Float, size_text
 
-Kind: TypeAlias = Literal["polygon", "rectangle", "ellipse", "freehand"]
+Kind: TypeAlias = Literal[
+    "polygon", "rectangle", "ellipse", "freehand",  # masks
+    "line", "distance", "polyline", "circle", "reject_box", "region",  # drawn for other ends
+]  # fmt: skip
 Point: TypeAlias = tuple[float, float]
 
 KINDS: tuple[str, ...] = get_args(Kind)
-LARGEST_MARGIN = 500  # px that a shape may be grown or shrunk by
+MASKS = KINDS[:4]
+_LEAST = {"polygon": 3, "freehand": 3, "polyline": 2}  # points; all others have two
+LARGEST_MARGIN = 100  # px that a shape may be grown or shrunk by
 _TOUCHES = 1e-9  # px; a centre so near to an outline lies on it
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One shape of a mask.
+    """What was drawn on the canvas: one shape of a mask, or a line, circle or box for another end.
 
     Parameters
     ----------
-    kind : "polygon", "rectangle", "ellipse" or "freehand"
+    kind : str
+        Of masks: ``polygon``, ``rectangle``, ``ellipse``, ``freehand``.  Else ``line``,
+        ``distance`` (two ends), ``polyline``, ``circle`` (centre, a point of the rim),
+        ``reject_box``, ``region`` (two opposite corners).
     points : tuple of (x, y), px
         Polygon and free-hand line: the corners, closed by itself; everything that the line goes
         round is inside, also where it crosses itself.  Rectangle: two opposite corners.  Ellipse:
@@ -61,7 +69,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"a mask shape is one of {', '.join(KINDS)}, not {self.kind!r}")
+            raise InputError(f"a shape is one of {', '.join(KINDS)}, not {self.kind!r}")
         try:
             points = tuple((float(x), float(y)) for x, y in self.points)
         except (TypeError, ValueError):
@@ -69,9 +77,9 @@ class Shape:
                 f"the points of a mask shape are (x, y), not {self.points!r}"
             ) from None
         object.__setattr__(self, "points", points)
-        corners = self.kind in ("rectangle", "ellipse")
-        if (len(points) != 2) if corners else (len(points) < 3):
-            wanted = "two opposite corners" if corners else "at least three points"
+        least = _LEAST.get(self.kind)
+        if len(points) != 2 if least is None else len(points) < least:
+            wanted = "two points" if least is None else f"at least {least} points"
             raise InputError(f"a {self.kind} needs {wanted}, not {len(points)}")
         if not all(math.isfinite(value) for point in points for value in point):
             raise InputError(f"the points of the {self.kind} are not finite")
@@ -125,6 +133,11 @@ def rasterise(shape: Shape, size: tuple[int, int]) -> Bool:
     Returns
     -------
     bool array, shape (H, W)
+
+    Raises
+    ------
+    InputError
+        If the shape is a line, or drawn for another end than a mask.
     """
     found = np.zeros(size, bool)
     rows, columns, part = _local(shape, size)
@@ -155,18 +168,15 @@ def grow(mask: Bool, margin: int) -> Bool:
     height, width = mask.shape
     rows, columns = np.nonzero(mask & ~_inner(mask))
     # discs around the border pixels, as differences along the rows: one sum fills them all
-    steps = np.zeros(height * (width + 1), np.int64)
+    steps = np.zeros((height, width + 1), np.int16)  # a pixel lies in at most pi margin^2 discs
     for dy in range(-margin, margin + 1):
         half = math.isqrt(margin * margin - dy * dy)
-        row = rows + dy
-        inside = (row >= 0) & (row < height)
-        start = row[inside] * (width + 1)
-        first = np.maximum(columns[inside] - half, 0)
-        last = np.minimum(columns[inside] + half + 1, width)
-        steps += np.bincount(start + first, minlength=steps.size)
-        steps -= np.bincount(start + last, minlength=steps.size)
-    filled = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width] > 0
-    return np.asarray(filled | mask)
+        inside = (rows + dy >= 0) & (rows + dy < height)
+        row, column = rows[inside] + dy, columns[inside]
+        np.add.at(steps, (row, np.maximum(column - half, 0)), np.int16(1))
+        np.add.at(steps, (row, np.minimum(column + half + 1, width)), np.int16(-1))
+    np.cumsum(steps, axis=1, dtype=np.int16, out=steps)
+    return np.asarray((steps[:, :width] != 0) | mask)
 
 
 def _inner(mask: Bool) -> Bool:
@@ -177,11 +187,13 @@ def _inner(mask: Bool) -> Bool:
 
 def _local(shape: Shape, size: tuple[int, int]) -> tuple[slice, slice, Bool]:
     """Rows and columns of the frame that a shape can reach, and the mask there."""
+    if shape.kind not in MASKS:
+        raise InputError(f"a mask shape is one of {', '.join(MASKS)}, not {shape.kind}")
     height, width = size
     left, top, right, bottom = shape.box
     reach = max(shape.margin, 0)
-    # what is far outside the frame must not cost memory; a margin more keeps shrinking exact there
-    extra = max(-shape.margin, 0) + 1
+    # what is far outside the frame must not cost memory; what is near it counts for the margin
+    extra = abs(shape.margin) + 1
     columns = _span(left - reach, right + reach, -extra, width + extra)
     rows = _span(top - reach, bottom + reach, -extra, height + extra)
     part = np.zeros((rows[1] - rows[0], columns[1] - columns[0]), bool)
@@ -214,14 +226,19 @@ def _draw(shape: Shape, part: Bool, left: int, top: int) -> None:
     y = np.arange(part.shape[0], dtype=np.float64) + top
     x0, y0, x1, y1 = shape.box
     if shape.kind == "rectangle":
-        across = (x >= x0 - _TOUCHES) & (x <= x1 + _TOUCHES)
-        down = (y >= y0 - _TOUCHES) & (y <= y1 + _TOUCHES)
-        part[:] = down[:, None] & across[None, :]
+        wide = (x >= x0 - _TOUCHES) & (x <= x1 + _TOUCHES)
+        high = (y >= y0 - _TOUCHES) & (y <= y1 + _TOUCHES)
+        part[:] = high[:, None] & wide[None, :]
     elif shape.kind == "ellipse":
         # an ellipse without height or width is a line
-        a, b = max((x1 - x0) / 2, _TOUCHES), max((y1 - y0) / 2, _TOUCHES)
-        across, down = (x - (x0 + x1) / 2) / a, (y - (y0 + y1) / 2) / b
-        part[:] = down[:, None] ** 2 + across[None, :] ** 2 <= 1 + _TOUCHES
+        a, b = (x1 - x0) / 2, max((y1 - y0) / 2, _TOUCHES)
+        share = 1 - ((y - (y0 + y1) / 2) / b) ** 2
+        half = a * np.sqrt(np.maximum(share, 0))
+        middle = (x0 + x1) / 2 - left
+        starts = np.ceil(middle - half - _TOUCHES).clip(0, part.shape[1]).astype(np.int64)
+        stops = (np.floor(middle + half + _TOUCHES) + 1).clip(0, part.shape[1]).astype(np.int64)
+        for row in np.flatnonzero(share >= -_TOUCHES):
+            part[row, starts[row] : stops[row]] = True
     else:
         corners = np.asarray(shape.points, np.float64) - (left, top)
         _draw_polygon(corners, part)
@@ -243,12 +260,16 @@ def _draw_polygon(corners: Float, part: Bool) -> None:
     rise = lower[edge, 1] - upper[edge, 1]
     share = np.divide(row - upper[edge, 1], rise, out=np.zeros(len(row)), where=rise > 0)
     x = upper[edge, 0] + np.clip(share, 0, 1) * (lower[edge, 0] - upper[edge, 0])
-    column = np.clip(np.ceil(x - _TOUCHES), 0, width).astype(np.int64)
-    steps = np.bincount(
-        row * (width + 1) + column, weights=turn[edge], minlength=height * (width + 1)
-    )
-    winding = np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width]
-    part |= np.abs(winding) > 0.5
+    order = np.lexsort((x, row))
+    winding = np.cumsum(turn[edge][order])  # zero again at the end of every row
+    starts = np.flatnonzero(winding != 0)
+    starts = starts[(starts == 0) | (winding[starts - 1] == 0)]
+    stops = np.flatnonzero(winding == 0)
+    stops = stops[winding[stops - 1] != 0]
+    first_inside = np.clip(np.ceil(x[order][starts] - _TOUCHES), 0, width).astype(np.int64)
+    after = np.clip(np.floor(x[order][stops] + _TOUCHES) + 1, 0, width).astype(np.int64)
+    for at, start, stop in zip(row[order][starts], first_inside, after, strict=True):
+        part[at, start:stop] = True
     # centres on the outline: on slanted edges, at corners, along level edges
     whole = np.rint(x)
     on = (np.abs(whole - x) <= _TOUCHES) & (whole >= 0) & (whole < width)
