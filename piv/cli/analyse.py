@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from piv.cli import units
-from piv.cli.choices import add_settings, check_output, chosen_model, chosen_settings
+from piv.cli.choices import (
+    add_scales,
+    add_settings,
+    check_output,
+    chosen_model,
+    chosen_settings,
+)
 from piv.errors import InputError
 from piv.types import Analysis, Calibration, ImagePair, size_text
 
@@ -56,17 +62,7 @@ def add_parser(commands: Any) -> None:
         "--background", type=Path, action="append", default=[], metavar="FILE",
         help="image to subtract from both frames; given twice, one for each",
     )  # fmt: skip
-    scene.add_argument(
-        "--dt", type=units.seconds, metavar="TIME", help="between the frames, such as 200us"
-    )
-    scene.add_argument(
-        "--pixel-size", type=units.metres, metavar="LENGTH",
-        help="of a pixel in the flow, such as 21um; with --dt gives m and m/s, y up",
-    )  # fmt: skip
-    scene.add_argument(
-        "--origin", type=float, nargs=2, metavar=("X", "Y"),
-        help="pixel that becomes (0, 0) m (default: the left top one)",
-    )  # fmt: skip
+    add_scales(scene)
     parser.add_argument(
         "--threads", type=units.few, metavar="N", help="processor threads (default: torch's)"
     )

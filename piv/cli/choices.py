@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from piv import settings as stages
+from piv.cli import units
 from piv.errors import InputError
 from piv.presets import PRESETS
 from piv.settings import Settings
@@ -32,6 +33,59 @@ def add_settings(parser: argparse.ArgumentParser, *, model: bool = True) -> None
             "--model", metavar="NAME|FILE|none",
             help="weights by name or file, or none (default: the preset's)",
         )  # fmt: skip
+
+
+def add_series(scene: argparse._ArgumentGroup) -> None:
+    """Add what says which frames of a source are pairs: ``--frames`` and ``--pairing``."""
+    scene.add_argument(
+        "--frames", metavar="PATH", help="data set inside the HDF5 file, or two: PATH_A,PATH_B"
+    )
+    scene.add_argument(
+        "--pairing", metavar="HOW",
+        help="which frames belong together: ab, 1-2,3-4, 1-2,2-3 or jump:K (default: found)",
+    )  # fmt: skip
+
+
+def add_pairs(group: argparse._ArgumentGroup) -> None:
+    """Add ``--pairs``."""
+    group.add_argument(
+        "--pairs", metavar="A:B:C", help="only these pairs, such as 100:500:2 (500 not included)"
+    )
+
+
+def add_series_images(scene: argparse._ArgumentGroup, background: str) -> None:
+    """Add ``--mask`` and ``--background`` of a series.
+
+    Parameters
+    ----------
+    scene : argument group
+    background : str
+        What more there is to say of a background of the series' own frames.
+    """
+    scene.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="image, or HDF5 with /mask for all pairs or for each; non-zero = masked",
+    )  # fmt: skip
+    scene.add_argument(
+        "--background", action="append", default=[], metavar="FILE|mean|min",
+        help="subtract an image (given twice: one for each frame), or the mean or the minimum of "
+        + background,
+    )  # fmt: skip
+
+
+def add_scales(scene: argparse._ArgumentGroup) -> None:
+    """Add ``--dt``, ``--pixel-size`` and ``--origin``."""
+    scene.add_argument(
+        "--dt", type=units.seconds, metavar="TIME", help="between the frames, such as 200us"
+    )
+    scene.add_argument(
+        "--pixel-size", type=units.metres, metavar="LENGTH",
+        help="of a pixel in the flow, such as 21um; with --dt gives m and m/s, y up",
+    )  # fmt: skip
+    scene.add_argument(
+        "--origin", type=float, nargs=2, metavar=("X", "Y"),
+        help="pixel that becomes (0, 0) m (default: the left top one)",
+    )  # fmt: skip
 
 
 def chosen_settings(args: argparse.Namespace) -> Settings:

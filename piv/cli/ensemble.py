@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from piv.cli import units
-from piv.cli.choices import add_settings, check_output, chosen_settings
+from piv.cli.choices import (
+    add_pairs,
+    add_scales,
+    add_series,
+    add_series_images,
+    add_settings,
+    check_output,
+    chosen_settings,
+)
 from piv.cli.progress import Display, display
 from piv.errors import InputError
 from piv.types import Analysis, ImagePair, size_text
@@ -55,38 +62,10 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     add_settings(parser, model=False)
     scene = parser.add_argument_group("recording")
-    scene.add_argument(
-        "--pairs", metavar="A:B:C", help="only these pairs, such as 100:500:2 (500 not included)"
-    )
-    scene.add_argument(
-        "--frames", metavar="PATH", help="data set inside the HDF5 file, or two: PATH_A,PATH_B"
-    )
-    scene.add_argument(
-        "--pairing", metavar="HOW",
-        help="which frames belong together: ab, 1-2,3-4, 1-2,2-3 or jump:K (default: found)",
-    )  # fmt: skip
-    scene.add_argument(
-        "--mask",
-        type=Path,
-        metavar="FILE",
-        help="image, or HDF5 with /mask for all pairs or for each; non-zero = masked",
-    )
-    scene.add_argument(
-        "--background", action="append", default=[], metavar="FILE|mean|min",
-        help="subtract an image (given twice: one for each frame), or the mean or the minimum of "
-        "the series: what stands still would add up to a peak at zero",
-    )  # fmt: skip
-    scene.add_argument(
-        "--dt", type=units.seconds, metavar="TIME", help="between the frames, such as 200us"
-    )
-    scene.add_argument(
-        "--pixel-size", type=units.metres, metavar="LENGTH",
-        help="of a pixel in the flow, such as 21um; with --dt gives m and m/s, y up",
-    )  # fmt: skip
-    scene.add_argument(
-        "--origin", type=float, nargs=2, metavar=("X", "Y"),
-        help="pixel that becomes (0, 0) m (default: the left top one)",
-    )  # fmt: skip
+    add_pairs(scene)
+    add_series(scene)
+    add_series_images(scene, "the series: what stands still would add up to a peak at zero")
+    add_scales(scene)
     parser.set_defaults(run=run)
 
 
