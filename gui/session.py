@@ -336,6 +336,7 @@ class Session:
         """
         self._results[index] = entry
         self.history.forget("edits", index)
+        self.history.forget("result", index)
         self._changed(Topic.RESULTS, work=work)
 
     def drop_result(self, index: int) -> None:
@@ -343,6 +344,11 @@ class Session:
         if self._results.pop(index, None) is not None:
             self.history.forget("edits", index)
             self._changed(Topic.RESULTS, work=False)
+
+    def forget_result(self, index: int) -> None:
+        """Forget the entry of a pair, as a step that can be undone."""
+        if index in self._results:
+            self._step(("result", index), None, "forget the result")
 
     def clear_results(self) -> None:
         """Forget all results."""
@@ -480,8 +486,10 @@ class Session:
     def _get(self, part: tuple[Hashable, ...]) -> Any:
         if part[0] == "method":
             return self.settings, self.model
-        if part[0] == "edits":
+        if part[0] in ("edits", "result"):
             entry = self._results.get(int(str(part[1])))
+            if part[0] == "result":
+                return entry
             return NO_EDITS if entry is None else entry.edits
         return getattr(self, str(part[0]))
 
@@ -492,7 +500,12 @@ class Session:
             self._mask_cache.clear()
         if name == "edits":
             index = int(str(part[1]))
-            self._results[index] = self._results[index].replace(edits=value)
+            if (entry := self._results.get(index)) is not None:
+                self._results[index] = entry.replace(edits=value)
+        elif name == "result" and value is None:
+            self._results.pop(int(str(part[1])), None)
+        elif name == "result":
+            self._results[int(str(part[1]))] = value
         elif name == "method":
             self.settings, self.model = value
         else:
@@ -501,6 +514,7 @@ class Session:
             "masks": Topic.MASKS,
             "calibration": Topic.CALIBRATION,
             "edits": Topic.RESULTS,
+            "result": Topic.RESULTS,
         }
         self._changed(topics.get(str(name), Topic.SETTINGS))
 
@@ -516,6 +530,7 @@ class Session:
     def _drop_results(self) -> None:
         self._results.clear()
         self.history.forget("edits")
+        self.history.forget("result")
         self.notify(Topic.RESULTS)
 
     def _forget_regions(self) -> None:

@@ -263,7 +263,7 @@ def _write(file: IO[bytes], array: Array) -> None:
     header = np.lib.format.header_data_from_array_1_0(array)
     np.lib.format.write_array_header_1_0(file, header)
     straight = array.T if header["fortran_order"] else np.ascontiguousarray(array)
-    file.write(memoryview(straight.reshape(-1).view(np.uint8)))
+    file.write(straight.reshape(-1).view(np.uint8).data)
 
 
 def _bases(array: Array) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gui.compute.server import Context, task
+from gui.compute.server import task
 from piv.errors import InputError
 
 __all__ = [
@@ -113,6 +112,8 @@ def no_memory(context):
 
 @task
 def fill_disk(context, limit):
+    import resource  # not on Windows
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     return np.zeros(limit, np.float64)
 
@@ -124,7 +125,7 @@ def modules(context, names):
 
 @task
 def noise(context):
-    print("a library prints")
+    sys.stdout.write("a library prints\n")
     os.write(1, b"so does C\n")
     return "heard"
 
