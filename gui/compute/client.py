@@ -218,8 +218,9 @@ class Client:
         self._inbox.put(None)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._alive.release()
-        with contextlib.suppress(OSError):
-            Path(f"{self._folder}.lock").unlink(missing_ok=True)
+        if not self._folder.exists():  # Windows keeps what is looked at; removed at the next start
+            with contextlib.suppress(OSError):
+                Path(f"{self._folder}.lock").unlink(missing_ok=True)
 
     # what follows runs where receive is called
 
@@ -358,8 +359,9 @@ def remove_leftovers(folder: Path) -> list[Path]:
                 removed.append(scratch)
         finally:
             lock.release()
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        if not scratch.exists():
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
     return removed
 
 

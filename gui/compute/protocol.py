@@ -18,9 +18,10 @@ import mmap
 import pickle
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
@@ -69,7 +70,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """Where an array lies in a scratch file."""
 
     file: str
@@ -97,6 +98,67 @@ class Packed:
     held: tuple[Array, ...]
 
 
+class _Maps:
+    """All scratch files that this process looks at: one map a file, for all clients together."""
+
+    def __init__(self) -> None:
+        self._maps: dict[str, weakref.ref[mmap.mmap]] = {}  # by file
+        self._files: dict[int, str] = {}  # file by id of the living map
+        self._doomed: set[str] = set()  # could not be removed yet
+        self._lock = threading.RLock()  # finalizers run in any thread, at any moment
+
+    def map(self, file: str, *, owner: bool) -> Array:
+        """The whole array of a file, read-only.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the file has gone or is damaged.
+        """
+        with self._lock:
+            array: Array = np.load(file, mmap_mode="r")
+            known = self._maps.get(file)
+            held = None if known is None else known()
+            if held is not None:
+                order: Any = "C" if array.flags.c_contiguous else "F"
+                offset = len(held) - array.nbytes
+                return np.ndarray(array.shape, array.dtype, held, offset, order=order)
+            root = _root(array)
+            assert root is not None
+            self._maps[file], self._files[id(root)] = weakref.ref(root), file
+            weakref.finalize(root, self._gone, id(root), file, owner).atexit = False
+            return array
+
+    def file_of(self, root: mmap.mmap) -> str | None:
+        """The file that is mapped; None if it is no scratch file."""
+        with self._lock:
+            return self._files.get(id(root))
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove files, but for those that somebody here looks at."""
+        with self._lock:
+            looked_at = {file for file, ref in self._maps.items() if ref() is not None}
+            self._doomed |= set(files) - looked_at
+            for file in tuple(self._doomed):
+                try:
+                    Path(file).unlink(missing_ok=True)
+                except OSError:  # Windows: another process still looks at it; tried again later
+                    continue
+                self._doomed.discard(file)
+
+    def _gone(self, key: int, file: str, owner: bool) -> None:
+        with self._lock:
+            self._files.pop(key, None)
+            known = self._maps.get(file)
+            if known is None or known() is not None:
+                return  # it has been mapped anew
+            del self._maps[file]
+        self.remove([file] if owner else ())
+
+
+_MAPS = _Maps()
+
+
 class Scratch:
     """A folder of arrays, as one process sees it.
 
@@ -111,14 +173,10 @@ class Scratch:
     """
 
     def __init__(self, folder: Path, prefix: str, *, owner: bool) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()
         self._prefix = prefix
         self._owner = owner
         self._numbers = itertools.count()
-        self._maps: dict[str, weakref.ref[mmap.mmap]] = {}  # by file
-        self._files: dict[int, str] = {}  # file by id of the living map
-        self._doomed: set[str] = set()  # could not be removed yet
-        self._lock = threading.RLock()  # finalizers run in any thread, at any moment
 
     def pack(self, message: object) -> Packed:
         """Pickle a message; its large arrays are named, but not written yet."""
@@ -142,7 +200,7 @@ class Scratch:
         """
         maps = list(packed.held)
         for name, array in packed.new:
-            path = self.folder / name
+            path = Path(name)
             try:
                 with path.open("xb") as file:
                     _write(file, array)
@@ -158,71 +216,33 @@ class Scratch:
         """The message; its large arrays are read-only maps of their files."""
         return _Unpickler(io.BytesIO(data), self).load()
 
-    def map(self, name: str) -> Array:
-        """The whole array of a file, read-only; there is one map of a file in a process."""
-        with self._lock:
-            array: Array = np.load(self.folder / name, mmap_mode="r")
-            known = self._maps.get(name)
-            held = None if known is None else known()
-            if held is not None:
-                order: Any = "C" if array.flags.c_contiguous else "F"
-                offset = len(held) - array.nbytes
-                return np.ndarray(array.shape, array.dtype, held, offset, order=order)
-            root = _root(array)
-            assert root is not None
-            self._maps[name], self._files[id(root)] = weakref.ref(root), name
-            weakref.finalize(root, self._gone, id(root), name).atexit = False
-            return array
+    def map(self, file: str) -> Array:
+        """The whole array of a file, read-only."""
+        return _MAPS.map(file, owner=self._owner)
 
-    def locate(self, array: Array) -> tuple[_Part, Array] | None:
+    def locate(self, array: Array) -> Part | None:
         """Where an array lies in a scratch file; None if it does not."""
         root = _root(array)
-        if root is None:
-            return None
-        with self._lock:
-            name = self._files.get(id(root))
-        if name is None or not (self._owner or (self.folder / name).exists()):
+        file = None if root is None else _MAPS.file_of(root)
+        if root is None or file is None or not Path(file).exists():
             return None
         start = np.frombuffer(root, np.uint8).ctypes.data
-        part = _Part(name, array.ctypes.data - start, array.shape, array.strides, array.dtype)
-        return part, array
+        offset = array.ctypes.data - start
+        return Part(file, offset, array.shape, array.strides, array.dtype)
 
-    def view(self, part: _Part) -> Array:
+    def view(self, part: Part) -> Array:
         """The array that a description stands for."""
-        whole = self.map(part.file)
-        root = _root(whole)
+        root = _root(self.map(part.file))
         assert root is not None
         return np.ndarray(part.shape, part.dtype, root, part.offset, part.strides)
 
     def new_name(self) -> str:
         """For a file of this process."""
-        return f"{self._prefix}{next(self._numbers)}.npy"
+        return str(self.folder / f"{self._prefix}{next(self._numbers)}.npy")
 
     def sweep(self, prefix: str) -> None:
         """Remove the files with this prefix that nobody here looks at: their writer is dead."""
-        with self._lock:
-            kept = {name for name, ref in self._maps.items() if ref() is not None}
-            self._doomed |= {path.name for path in self.folder.glob(f"{prefix}*")} - kept
-        self._remove_doomed()
-
-    def _gone(self, key: int, name: str) -> None:
-        with self._lock:
-            self._files.pop(key, None)
-            known = self._maps.get(name)
-            if known is not None and known() is None:
-                del self._maps[name]
-                if self._owner:
-                    self._doomed.add(name)
-        self._remove_doomed()
-
-    def _remove_doomed(self) -> None:
-        with self._lock:
-            for name in tuple(self._doomed):
-                try:
-                    (self.folder / name).unlink(missing_ok=True)
-                except OSError:  # Windows: another process still looks at it; tried again later
-                    continue
-                self._doomed.discard(name)
+        _MAPS.remove(str(path) for path in self.folder.glob(f"{prefix}*.npy"))
 
 
 class _Pickler(pickle.Pickler):
@@ -241,12 +261,18 @@ class _Pickler(pickle.Pickler):
         if value.dtype.hasobject:
             return None
         if (found := self._scratch.locate(value)) is not None:
-            self.held.append(found[1])
-            return found[0]
+            self.held.append(value)
+            return found
         if id(value) not in self._named:
             self._named[id(value)] = self._scratch.new_name()
             self.new.append((self._named[id(value)], value))
         return self._named[id(value)]
+
+    def reducer_override(self, value: Any) -> Any:
+        """Read-only mappings, which fields and analyses have, travel as what they are."""
+        if type(value) is MappingProxyType:
+            return MappingProxyType, (dict(value),)
+        return NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):
@@ -255,7 +281,7 @@ class _Unpickler(pickle.Unpickler):
         self._scratch = scratch
 
     def persistent_load(self, name: Any) -> Array:
-        return self._scratch.view(name) if isinstance(name, _Part) else self._scratch.map(name)
+        return self._scratch.view(name) if isinstance(name, Part) else self._scratch.map(name)
 
 
 def _write(file: IO[bytes], array: Array) -> None:

@@ -12,6 +12,7 @@ from gui.views.actions import ActionSpec
 if TYPE_CHECKING:
     from gui.program import Program
     from gui.workers import Job
+    from piv.types import Analysis
 
 ACTIONS = (
     ActionSpec(
@@ -161,14 +162,15 @@ class AnalysisController:
             run.job.active = False
         self._runs.clear()
 
-    def _done(self, index: int, outcome: Any) -> None:
+    def _done(self, index: int, outcome: dict[str, Any]) -> None:
+        analysis: Analysis = outcome["analysis"]
         run = self._ended(index)
-        self._session.set_result(index, ResultEntry(index, outcome.analysis, None, outcome.seconds))
-        valid = outcome.analysis.quality.get("valid")
+        self._session.set_result(index, ResultEntry(index, analysis, None, outcome["seconds"]))
+        valid = analysis.quality.get("valid")
         share = "" if valid is None or valid != valid else f", {valid:.0f} % of the vectors valid"
-        text = f"{run.name} analysed in {outcome.seconds:.1f} s{share}"
-        if outcome.warnings:
-            self._program.tell.warning(f"{text}; {'; '.join(outcome.warnings)}")
+        text = f"{run.name} analysed in {outcome['seconds']:.1f} s{share}"
+        if outcome["warnings"]:
+            self._program.tell.warning(f"{text}; {'; '.join(outcome['warnings'])}")
         else:
             self._program.tell.info(text)
 

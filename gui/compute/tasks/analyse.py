@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,26 +20,9 @@ from piv.pipeline import analyse
 from piv.quality import warnings
 from piv.settings import Settings
 from piv.tuning import keep_memory
-from piv.types import Analysis, Bool, ImagePair
+from piv.types import Bool, ImagePair
 
-__all__ = ["Outcome", "pair", "prepare"]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Outcome:
-    """An analysis, how long it took, and what a user should know of its images.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        In px, y down.
-    seconds : float
-    warnings : tuple of str
-    """
-
-    analysis: Analysis
-    seconds: float
-    warnings: tuple[str, ...]
+__all__ = ["pair", "prepare"]
 
 
 @task
@@ -66,7 +49,7 @@ def pair(
     frames: ImagePair | None = None,
     dt: float | None = None,
     mask: Bool | None = None,
-) -> Outcome:
+) -> dict[str, Any]:
     """Analyse a pair of a source, or one that is given.
 
     Parameters
@@ -86,7 +69,8 @@ def pair(
 
     Returns
     -------
-    Outcome
+    dict
+        ``analysis`` (px, y down), ``seconds``, ``warnings`` (sentences on the images).
 
     Raises
     ------
@@ -106,7 +90,11 @@ def pair(
     with _watched(context, frames, settings, weights):
         analysis = analyse(frames, settings=settings, model=weights)
     seconds = time.monotonic() - began
-    return Outcome(analysis, seconds, tuple(warnings(analysis.quality)))
+    return {
+        "analysis": analysis,
+        "seconds": seconds,
+        "warnings": tuple(warnings(analysis.quality)),
+    }
 
 
 def _own(frames: ImagePair, dt: float | None, mask: Bool | None) -> ImagePair:
