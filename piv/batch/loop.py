@@ -105,7 +105,7 @@ def listening(stop: Stop) -> Iterator[None]:
         yield
         return
     before: dict[int, Any] = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # the last is of Windows
         number = getattr(signal, name, None)
         # what was ignored from the start (nohup) stays so
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
