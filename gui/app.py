@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gui.program import Program
 
 AREAS = (
-    "files", "pairs", "settings", "masks", "calibration", "analysis", "display", "inspect",
+    "files", "pairs", "view", "settings", "masks", "calibration", "analysis", "display", "inspect",
     "profile", "validation", "statistics", "batch", "synthetic", "export", "sessions", "help",
 )  # fmt: skip
 INSTALL = 'pip install "ccfcn-piv[gui]"'
@@ -103,7 +103,6 @@ def build(argv: Sequence[str | Path] = (), home: Path | None = None) -> Program:
     Program
         Close it with ``close()``: it ends the children.
     """
-    from gui.compute.client import Client
     from gui.dialogs import Dialogs
     from gui.program import Program, home_folder
     from gui.session import Session
@@ -123,8 +122,8 @@ def build(argv: Sequence[str | Path] = (), home: Path | None = None) -> Program:
     program = Program(
         session=session,
         window=window,
-        quick=Compute(Client(nice=5, folder=home / "scratch" / "quick"), error=tell.error),
-        heavy=Compute(Client(nice=10, folder=home / "scratch" / "heavy"), error=tell.error),
+        quick=Compute.quick(home / "scratch", tell),
+        heavy=Compute.heavy(home / "scratch", tell),
         tell=tell,
         dialogs=Dialogs(window),
         home=home,

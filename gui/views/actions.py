@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QIcon, QKeySequence
 from PyQt6.QtWidgets import QMenu, QWidget
 
@@ -41,7 +42,7 @@ class ActionSpec:
         One sentence: what it does.
     checkable : bool
     group : str
-        Actions of a group stand together.
+        Actions of a group stand together; ``end`` stands last.
     toolbar : bool
     needs : str
         What must be there before it can be used.
@@ -71,8 +72,9 @@ def make_action(spec: ActionSpec, parent: QWidget, icon: Callable[[str], QIcon])
     action.setObjectName(spec.name)
     action.setCheckable(spec.checkable)
     action.setIcon(icon(spec.icon or spec.name))
-    keys = [QKeySequence(key) for key in spec.shortcut.split(", ") if key]
-    action.setShortcuts(keys)
+    action.setShortcuts([QKeySequence(key) for key in spec.shortcut.split(", ") if key])
+    if spec.shortcut == "Space":  # presses buttons too: canvas and list take it themselves
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
     set_enabled(action, spec, frozenset(MISSING))
     return action
 
@@ -102,7 +104,8 @@ def fill_menu(menu: QMenu, actions: Sequence[tuple[ActionSpec, QAction]]) -> Non
     for spec, action in actions:
         action.setText(_with_mnemonic(spec.text, used))
         groups.setdefault(spec.group, []).append(action)
-    for n, group in enumerate(groups.values()):
+    last = groups.pop("end", None)
+    for n, group in enumerate([*groups.values(), *([last] if last else [])]):
         if n:
             menu.addSeparator()
         for action in group:

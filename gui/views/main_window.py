@@ -161,6 +161,16 @@ class MainWindow(QMainWindow):
             menu.addAction(dock.toggleViewAction())
         return menu
 
+    def make_submenu(self, name: str) -> QMenu:
+        """Let an action open a menu, in place of doing something."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        action = self.actions_by_name[name]
+        action.setMenu(menu)
+        self._fill(self.specs[name].menu)
+        menu.setTitle(action.text())
+        return menu
+
     def menu(self, name: str) -> QMenu:
         """One of the menus of the menu bar."""
         return self._menus[name]

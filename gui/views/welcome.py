@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
@@ -23,14 +24,14 @@ class Welcome(QWidget):
     -------
     open_requested(), folder_requested(), example_requested()
         A button was pressed.
-    recent_requested(str)
-        A path of the list of recent files was pressed.
+    recent_requested(object)
+        A tuple of paths of the list of recent files was pressed.
     """
 
     open_requested = pyqtSignal()
     folder_requested = pyqtSignal()
     example_requested = pyqtSignal()
-    recent_requested = pyqtSignal(str)
+    recent_requested = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,19 +96,21 @@ class Welcome(QWidget):
         self._hot = hot
         self.update()
 
-    def set_recent(self, paths: list[Path]) -> None:
-        """List what was open lately."""
+    def set_recent(self, entries: Sequence[tuple[Path, ...]]) -> None:
+        """List what was open lately; files that were opened together are one entry."""
         while (item := self._recent.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        self._recent_title.setVisible(bool(paths))
-        for path in paths:
-            button = QPushButton(path.name or str(path))
+        self._recent_title.setVisible(bool(entries))
+        for paths in entries:
+            names = ", ".join(path.name or str(path) for path in paths[:2])
+            text = f"{names} ..." if len(paths) > 2 else names
+            button = QPushButton(text)
             button.setFlat(True)
             button.setCursor(Qt.CursorShape.PointingHandCursor)
-            button.setToolTip(str(path))
-            button.setAccessibleName(f"Open {path.name} again")
-            button.clicked.connect(lambda _=False, p=path: self.recent_requested.emit(str(p)))
+            button.setToolTip("\n".join(str(path) for path in paths[:12]))
+            button.setAccessibleName(f"Open {text} again")
+            button.clicked.connect(lambda _=False, p=paths: self.recent_requested.emit(p))
             self._recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
