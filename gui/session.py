@@ -102,6 +102,8 @@ class Session:
         self.revision = 0
         self.history = History(self._put)
         self._results: dict[int, ResultEntry] = {}
+        self._own: set[int] = set()  # computed here; the others were read from the store
+        self._store_edits: dict[int, FieldEdits] = {}
         self._mask_cache: dict[int, Bool | None] = {}
         self._listeners: dict[Topic, list[Callable[[], None]]] = {topic: [] for topic in Topic}
         self._held: list[Topic] | None = None
@@ -157,24 +159,30 @@ class Session:
 
     @property
     def count(self) -> int:
-        """Of pairs, of the source or else of the store."""
+        """Of pairs, of the source or else of the store, or else up to the last result."""
         if self.source is not None:
             return self.source.count
-        return 0 if self.store is None else self.store.count
+        return max(self._own, default=-1) + 1 if self.store is None else self.store.count
 
     @property
     def shape(self) -> tuple[int, int] | None:
         """(H, W) of the frames, px; None = nothing is open."""
         if self.source is not None:
             return self.source.shape
-        return None if self.store is None else self.store.shape
+        if self.store is not None:
+            return self.store.shape
+        known = (self._results[index].analysis for index in sorted(self._own))
+        fields = [analysis.field for analysis in known if analysis is not None]
+        return None if not fields else (round(fields[0].y[-1]) + 1, round(fields[0].x[-1]) + 1)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the pairs."""
+        """Of the pairs; numbers where only results are left."""
         if self.source is not None:
             return self.source.names
-        return () if self.store is None else self.store.names
+        if self.store is not None:
+            return self.store.names
+        return tuple(f"pair {number + 1}" for number in range(self.count))
 
     def set_source(self, info: SourceInfo) -> None:
         """Open a source: results, undo steps and the selection of the old one go.
@@ -332,12 +340,29 @@ class Session:
         index : int
         entry : ResultEntry
         work : bool
-            False for one that was read from a file, and is no work that could be lost.
+            False for one that was read from the store, and is no work that could be lost; it gets
+            the edits that were made the last time.
         """
+        if work:
+            self._own.add(index)
+        else:
+            self._own.discard(index)
+            if not entry.edits and index in self._store_edits:
+                entry = entry.replace(edits=self._store_edits[index])
         self._results[index] = entry
         self.history.forget("edits", index)
         self.history.forget("result", index)
         self._changed(Topic.RESULTS, work=work)
+
+    @property
+    def own_results(self) -> dict[int, ResultEntry]:
+        """Those that were computed here: what a session file has to hold."""
+        return {index: self._results[index] for index in sorted(self._own & set(self._results))}
+
+    @property
+    def store_edits(self) -> dict[int, FieldEdits]:
+        """What was edited in results that are in the store, by index of the pair."""
+        return {index: edits for index, edits in sorted(self._store_edits.items()) if edits}
 
     def drop_result(self, index: int) -> None:
         """Forget the entry of a pair, such as one read from the store that is not looked at."""
@@ -445,6 +470,36 @@ class Session:
             self.dirty = False
         self.notify(Topic.TITLE)
 
+    def restore(
+        self,
+        *,
+        source: SourceInfo | None,
+        store: StoreInfo | None,
+        settings: Settings,
+        model: str,
+        masks: MaskSet,
+        calibration: CalibrationState,
+        display: DisplayOptions,
+        selection: Selection,
+        index: int,
+        results: Mapping[int, ResultEntry],
+        store_edits: Mapping[int, FieldEdits],
+        path: Path | None,
+    ) -> None:
+        """Take everything from a session file; all topics are told."""
+        self._reset_parts()
+        with self.together():
+            self.source, self.store = source, store
+            self.settings, self.model = settings, model
+            self.masks, self.calibration = masks, calibration
+            self.display, self.selection = display, selection
+            self.index = max(0, min(index, self.count - 1))
+            self._results = dict(results)
+            self._own = set(results)
+            self._store_edits = dict(store_edits)
+            self.path = path
+            self._tell_all()
+
     def set_dirty(self) -> None:
         """There is work that is in no file, such as that of a recovered session."""
         self._changed(Topic.TITLE)
@@ -463,16 +518,21 @@ class Session:
 
     def reset(self) -> None:
         """Begin anew: an empty session without a file; those who listen go on listening."""
-        fresh = Session()
-        kept = ("history", "_listeners", "_held", "revision")
         with self.together():
-            vars(self).update({k: v for k, v in vars(fresh).items() if k not in kept})
-            self.history.forget()
-            self.revision += 1
-            for topic in Topic:
-                self.notify(topic)
+            self._reset_parts()
+            self._tell_all()
 
     # inside
+
+    def _reset_parts(self) -> None:
+        kept = ("history", "_listeners", "_held", "revision")
+        vars(self).update({name: v for name, v in vars(Session()).items() if name not in kept})
+        self.history.forget()
+
+    def _tell_all(self) -> None:
+        self.revision += 1
+        for topic in Topic:
+            self.notify(topic)
 
     def _step(
         self, part: tuple[Hashable, ...], value: Any, text: str, merge: Hashable = None
@@ -502,6 +562,8 @@ class Session:
             index = int(str(part[1]))
             if (entry := self._results.get(index)) is not None:
                 self._results[index] = entry.replace(edits=value)
+            if index not in self._own:
+                self._store_edits[index] = value
         elif name == "result" and value is None:
             self._results.pop(int(str(part[1])), None)
         elif name == "result":
@@ -529,6 +591,8 @@ class Session:
 
     def _drop_results(self) -> None:
         self._results.clear()
+        self._own.clear()
+        self._store_edits.clear()
         self.history.forget("edits")
         self.history.forget("result")
         self.notify(Topic.RESULTS)

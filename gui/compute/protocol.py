@@ -159,6 +159,15 @@ class _Maps:
 _MAPS = _Maps()
 
 
+def file_of(array: Array) -> str | None:
+    """The scratch file into which an array looks; None if it does not look into one.
+
+    No two files of a process have one name, so that it stands for the content.
+    """
+    root = _root(array)
+    return None if root is None else _MAPS.file_of(root)
+
+
 class Scratch:
     """A folder of arrays, as one process sees it.
 
