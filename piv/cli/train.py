@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piv.cli import units
+from piv.cli.choices import add_series
 from piv.cli.guard import INTERRUPTED, STOPPED
+from piv.errors import InputError
 
 if TYPE_CHECKING:
     from piv.train.loop import Training
@@ -40,7 +42,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "recipe", nargs="?",
-        help="name of a recipe of the package, or a TOML file; a resumed run knows its own",
+        help="name of a recipe of the package, or a TOML file; a resumed run knows its own, "
+        "--finetune has one",
     )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the run"
@@ -68,6 +71,17 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--start-from", metavar="NAME|FILE", help="weights to begin with instead of random ones"
     )
+    own = parser.add_argument_group("fine-tuning on one's own recordings")
+    own.add_argument(
+        "--finetune", type=Path, metavar="PAIRS",
+        help="measure these recordings (data set, folder, list ...), train on images like them, "
+        "starting from --start-from (default: the default weights), and say whether it helped",
+    )  # fmt: skip
+    add_series(own)
+    own.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="mask of the recordings: image or HDF5 with /mask; non-zero = masked",
+    )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
@@ -123,12 +137,18 @@ def run(args: argparse.Namespace) -> int:
     from piv.train.processes import Gang, others
 
     torch.set_num_threads(args.threads)
+    recipe, start_from = args.recipe, args.start_from
+    if args.finetune is not None:
+        start_from = start_from or "default"
+        recipe = _matched(args, start_from)
+    elif args.frames or args.pairing or args.mask:
+        raise InputError("--frames, --pairing and --mask belong to the recordings of --finetune")
     options = {
-        "recipe": args.recipe,
+        "recipe": recipe,
         "output": args.output,
         "steps": args.steps,
         "minutes": args.minutes,
-        "start_from": args.start_from,
+        "start_from": start_from,
         "resume": args.resume,
     }
     training = open_run(**options, gang=Gang(0, args.processes))
@@ -146,7 +166,35 @@ def run(args: argparse.Namespace) -> int:
         )
         return INTERRUPTED if caught[0] == signal.SIGINT else STOPPED
     _export(training, args.output, args.name or _name_of(args.output))
+    _judge(args.output)
     return 0
+
+
+def _matched(args: argparse.Namespace, start_from: str) -> Path:
+    """The recipe of images like the recordings."""
+    from piv.io.sources import SourceSpec
+    from piv.train import checkpoint, finetune
+
+    if args.resume:
+        raise InputError("a resumed run knows its recordings: leave out --finetune")
+    if (args.output / checkpoint.NAME).exists():
+        raise InputError(f"{args.output} already holds a run: resume it, or choose another folder")
+    mask = None if args.mask is None else args.mask.absolute()
+    spec = SourceSpec(args.finetune.absolute(), args.frames, args.pairing, None, mask)
+    recipe = finetune.prepare(
+        spec, args.output, start_from=start_from, recipe=args.recipe or "finetune"
+    )
+    print(f"images like the recordings: {args.output / finetune.MIX}", file=sys.stderr)
+    return recipe
+
+
+def _judge(folder: Path) -> None:
+    """Of a run that fine-tuned: whether it helped."""
+    from piv.train import finetune
+
+    if finetune.is_finetune(folder):
+        print("asking the recordings whether it helped", file=sys.stderr)
+        print(finetune.judge(folder, folder / WEIGHTS).text())
 
 
 def _follow(options: dict[str, Any], gang: Gang) -> None:

@@ -1,0 +1,169 @@
+"""Which of two weights explains recordings better, asked of pixels that neither has seen.
+
+On the pixels that a field was made from, fitted noise looks like agreement.  So small discs are
+masked, the field is bridged across them from around, and there the two frames, each moved to
+mid-time by half the field, are compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from piv.correlate import pair_tensors
+from piv.network.ccfcn import local_mean_and_spread
+from piv.network.weights import Model
+from piv.settings import Settings
+from piv.spline import coefficients, deform_pair
+from piv.types import Bool, Flag, Float, ImagePair
+
+RADIUS, SHARE = 4.0, 0.08  # px; of the frame
+BRIDGE = 4.0  # px; Gaussian that fills the discs, the same for all fields
+BLOCK = 64  # px; the blocks are taken as independent of each other
+LEAST = 100  # hidden pixels that a block must have
+CERTAIN = 2.0  # standard errors that a difference must exceed
+BORDER = 8  # px
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What new weights explain more of hidden pixels than old ones.
+
+    Parameters
+    ----------
+    before, after : float
+        Normalised correlation of the moved frames on the hidden pixels, mean over the blocks.
+    gain, error : float
+        Mean over the blocks of the difference, and the standard error of that mean.
+    blocks : int
+    """
+
+    before: float
+    after: float
+    gain: float
+    error: float
+    blocks: int
+
+    @property
+    def helped(self) -> bool:
+        """More is explained than chance would."""
+        return self.gain > CERTAIN * self.error
+
+    @property
+    def harmed(self) -> bool:
+        """Less is explained than chance would."""
+        return self.gain < -CERTAIN * self.error
+
+
+def discs(shape: tuple[int, int], rng: np.random.Generator) -> Bool:
+    """True on randomly placed discs that cover about 8 % of the frame."""
+    number = max(1, int(SHARE * shape[0] * shape[1] / (math.pi * RADIUS**2)))
+    free = np.ones(shape, dtype=bool)
+    free[rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)] = False
+    hidden: Bool = ndimage.distance_transform_edt(free) <= RADIUS
+    return hidden
+
+
+def compare(
+    pairs: Sequence[ImagePair],
+    old: Model,
+    new: Model,
+    settings: Settings | None = None,
+    *,
+    views: int = 2,
+    seed: int = 0,
+) -> Difference:
+    """Difference of two weights on the same hidden pixels of recordings.
+
+    Parameters
+    ----------
+    pairs : sequence of ImagePair
+    old, new : Model
+    settings : Settings, optional
+        How the pairs are analysed.
+    views : int
+        So many sets of discs are hidden, one after the other.
+    seed : int
+        Of the discs.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for pair in pairs:
+        for _ in range(views):
+            hidden = discs(pair.shape, rng)
+            blocks += _explained(pair, hidden, (old, new), settings)
+    if len(blocks) < 2:
+        return Difference(math.nan, math.nan, math.nan, math.nan, len(blocks))
+    table = np.array(blocks)
+    gains = table[:, 1] - table[:, 0]
+    return Difference(
+        before=float(table[:, 0].mean()),
+        after=float(table[:, 1].mean()),
+        gain=float(gains.mean()),
+        error=float(gains.std(ddof=1) / math.sqrt(len(gains))),
+        blocks=len(gains),
+    )
+
+
+def _explained(
+    pair: ImagePair, hidden: Bool, models: Sequence[Model], settings: Settings | None
+) -> list[list[float]]:
+    """For each block, what each of the weights explains."""
+    from piv.pipeline import analyse
+
+    mask = hidden if pair.mask is None else hidden | pair.mask
+    moved, where = [], hidden if pair.mask is None else hidden & ~pair.mask
+    for model in models:
+        field = analyse(
+            pair.first, pair.second, mask=mask, settings=settings, model=model, dt=pair.dt
+        ).dense
+        assert field is not None
+        # far from any particle there is nothing to be explained; the same pixels for all
+        lost = ((field.flags & int(Flag.FALLBACK)) != 0) & ~mask
+        where = where & ~ndimage.binary_dilation(lost, iterations=int(2 * RADIUS))
+        moved.append(_moved(pair, *(_bridged(part, mask) for part in (field.u, field.v))))
+    height, width = (4 * (n // 4) for n in pair.shape)
+    where = where[:height, :width].copy()
+    where[:BORDER], where[-BORDER:], where[:, :BORDER], where[:, -BORDER:] = (False,) * 4
+    found = []
+    for top in range(0, height, BLOCK):
+        for left in range(0, width, BLOCK):
+            window = np.s_[top : top + BLOCK, left : left + BLOCK]
+            inside = where[window]
+            if inside.sum() < LEAST:
+                continue
+            scores = [_correlation(*(f[window][inside] for f in frames)) for frames in moved]
+            if all(math.isfinite(score) for score in scores):
+                found.append(scores)
+    return found
+
+
+def _correlation(first: Float, second: Float) -> float:
+    if first.std() == 0 or second.std() == 0:
+        return math.nan
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _bridged(values: Float, hole: Bool) -> Float:
+    """The values with each hole filled from around it."""
+    known = ndimage.gaussian_filter((~hole).astype(float), BRIDGE)
+    around = ndimage.gaussian_filter(np.where(hole, 0.0, values), BRIDGE) / known.clip(1e-6)
+    return np.where(hole, around, values)
+
+
+def _moved(pair: ImagePair, u: Float, v: Float) -> tuple[Float, Float]:
+    """Both frames, locally normalised, each moved to mid-time by half the field."""
+    height, width = (4 * (n // 4) for n in pair.shape)  # the statistics need multiples of 4
+    frames = []
+    for frame in pair_tensors(pair)[:2]:
+        image = frame[:, None, :height, :width]
+        mean, spread = local_mean_and_spread(image, torch.ones_like(image))
+        frames.append(coefficients((image - mean) / (spread + 0.1 * spread.mean()), 5))
+    field = torch.from_numpy(np.stack((u, v)).astype(np.float32))[None, :, :height, :width]
+    first, second = deform_pair(frames[0], frames[1], field, 5)
+    return first[0, 0].double().numpy(), second[0, 0].double().numpy()
