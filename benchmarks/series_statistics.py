@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,14 @@ def main() -> None:
     programs = [name for name in PROGRAMS if name != IN_MEMORY or 4 * whole < memory]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         path = Path(folder) / "run.h5"
-        make(path, arguments.fields, (height, width), distinct)
+        # in a process of its own: a child's largest memory begins with that of its parent
+        maker = get_context("spawn").Process(
+            target=make, args=(path, arguments.fields, (height, width), distinct)
+        )
+        maker.start()
+        maker.join()
+        if maker.exitcode:
+            sys.exit(maker.exitcode)
         size = path.stat().st_size / 2**20
         found: dict[str, list[tuple[float, float, float]]] = {}
         digests: dict[str, list[float | None]] = {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from piv.post.spectra import Spectrum
 
 _POSITIVE, _NEGATIVE = "#b2182b", "#2166ac"  # the ends of the colours of a vorticity
+_BELOW = 30.0  # noise is drawn down to this part of a spectrum's least density
 _DENSITY = 28  # streamlines across the shorter side
 
 
@@ -253,7 +254,11 @@ def plot_spectrum(
     (line,) = axes.loglog(k, raw, linewidth=0.8, alpha=0.5, label=f"{name}, as measured")
     if np.isfinite(noise).any():
         axes.loglog(k, left, color=line.get_color(), label=f"{name}, without noise")
-        axes.loglog(k, noise, color="0.5", linestyle=":", linewidth=0.9, label="noise")
+        # correlated errors have a spectrum that falls without end: it shows where it matters
+        low, high = np.nanmin(raw) / _BELOW, np.nanmax(raw)
+        shown = np.where((noise > low) & (noise < _BELOW * high), noise, np.nan)
+        axes.loglog(k, shown, color="0.5", linestyle=":", linewidth=0.9, label="noise")
+        axes.set_ylim(*_decades(np.concatenate([raw, left[left > low], shown])))
     if slope is not None:
         at = len(k) // 8
         level = np.nanmedian(raw[max(0, at - 2) : at + 3]) * 2
@@ -355,6 +360,13 @@ def plot_joint_pdf(axes: Axes, density: JointPDF, *, unit: str = "") -> Axes:
     axes.set_xlabel(f"u{suffix}")
     axes.set_ylabel(f"v{suffix}")
     return axes
+
+
+def _decades(values: Float) -> tuple[float, float]:
+    """Limits of a logarithmic axis about all that is finite, with some room."""
+    known = np.log10(values[np.isfinite(values)])
+    room = 0.05 * max(float(np.ptp(known)), 1.0)
+    return float(10 ** (known.min() - room)), float(10 ** (known.max() + room))
 
 
 def _digits(value: float) -> str:

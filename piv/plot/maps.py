@@ -21,6 +21,7 @@ from piv.types import Float, ImagePair, VectorField
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 _MASK = "0.72"
 _SEQUENTIAL, _DIVERGING = "viridis", "RdBu_r"  # perceptually even; white at zero
@@ -52,7 +53,7 @@ def plot_scalar(
     *,
     diverging: bool = False,
     limits: tuple[float, float] | None = None,
-    colours: str | None = None,
+    colours: str | Colormap | None = None,
     bar: bool = True,
 ) -> Axes:
     """Any quantity on a field's grid as a map of colours.
@@ -70,8 +71,8 @@ def plot_scalar(
         Colours symmetric about zero, white there.
     limits : (float, float), optional
         Values at the ends of the colours; default: from the 0.5th to the 99.5th percentile.
-    colours : str, optional
-        Name of a colour map of matplotlib.
+    colours : str or matplotlib.colors.Colormap, optional
+        A colour map of matplotlib, or its name.
     bar : bool
         Draw a colour bar.
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation, share_of
@@ -25,7 +26,7 @@ from piv.post.series import (
     fields_of,
     usable,
 )
-from piv.post.statistics import Component, Statistics
+from piv.post.statistics import Component, Statistics, check_component
 from piv.types import Bool, Flag, Float
 
 Pair = Literal["uu", "uv", "vu", "vv"]
@@ -60,6 +61,7 @@ class Autocorrelation:
         return self.covariance.corrected / self.covariance.corrected[0]
 
 
+@checked
 def two_point_correlation(
     series: Series,
     flow: Statistics,
@@ -131,6 +133,7 @@ def two_point_correlation(
     return Corrected(raw, raw - clean)
 
 
+@checked
 def spatial_correlation(
     series: Series,
     flow: Statistics,
@@ -164,6 +167,7 @@ def spatial_correlation(
     InputError
         If the grid is uneven along the axis, the axis unknown, or the series read-once.
     """
+    check_component(component)
     check_repeatable(series, "a correlation")
     number, step = axis_number(axis), 0.0
     sums: tuple[Float, Any] | None = None
@@ -204,6 +208,7 @@ class TimeSeries:
     uncertainty_v: Float
 
 
+@checked
 def time_series(
     series: Series,
     points: npt.ArrayLike,
@@ -244,6 +249,7 @@ def time_series(
     return TimeSeries(**{name: np.stack(values) for name, values in rows.items()})
 
 
+@checked
 def temporal_correlation(
     samples: TimeSeries, interval: float, *, component: Component = "u"
 ) -> Autocorrelation:
@@ -261,6 +267,7 @@ def temporal_correlation(
     InputError
         If the interval is not positive, or no sample counts.
     """
+    check_component(component)
     if not interval > 0:
         raise InputError(f"the interval must be a positive time in s, not {interval!r}")
     values: Float = getattr(samples, component)
@@ -275,6 +282,7 @@ def temporal_correlation(
     return _autocorrelation(separation, products, pairs, noise * (separation == 0))
 
 
+@checked
 def integral_scale(correlation: Autocorrelation, *, upto: Upto = "zero") -> Corrected:
     """Integral of a correlation coefficient, by the trapezoidal rule.
 

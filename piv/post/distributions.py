@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.series import (
     EXCLUDED,
     Progress,
@@ -43,6 +44,7 @@ class JointPDF:
     count: int
 
 
+@checked
 def joint_pdf(
     series: Series,
     flow: Statistics | None = None,
@@ -112,6 +114,7 @@ class Quadrants:
     count: npt.NDArray[np.int64]
 
 
+@checked
 def quadrants(
     series: Series,
     flow: Statistics,

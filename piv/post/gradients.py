@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.compact import compact_derivative, compact_variance
 from piv.post.datasets import on_datasets
 from piv.post.stencils import Correlation, Scheme, apply, check_coordinates, scheme_of
@@ -36,6 +37,7 @@ class VelocityGradient:
             raise InputError("the four derivatives must have one shape")
 
 
+@checked
 def derivative(
     values: Float,
     coordinates: Float,
@@ -103,6 +105,8 @@ def derivative(
     if not np.issubdtype(values.dtype, np.floating):
         values = values.astype(np.float64)
     positions = check_coordinates(coordinates, "of the derivative")
+    if not -values.ndim <= axis < values.ndim:
+        raise InputError(f"an array of shape {values.shape} has no axis {axis}")
     if positions.shape != (values.shape[axis],):
         raise InputError(
             f"there are {positions.size} coordinates, but {values.shape[axis]} values along the "

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.correlated import correlation_of
 from piv.post.criteria import vorticity
 from piv.post.datasets import on_datasets
@@ -52,6 +53,7 @@ class Profile:
     units: Units = "px"
 
 
+@checked
 def circle(centre: tuple[float, float], radius: float, points: int = 256) -> Float:
     """A closed polygon on a circle.
 
@@ -82,11 +84,13 @@ def circle(centre: tuple[float, float], radius: float, points: int = 256) -> Flo
     return line
 
 
+@checked
 def rectangle(left: float, right: float, first: float, last: float) -> Float:
     """The closed outline of ``left <= x <= right``, ``first <= y <= last``; shape (5, 2)."""
     return np.array([[left, first], [right, first], [right, last], [left, last], [left, first]])
 
 
+@checked
 def resample(line: Points, spacing: float) -> Float:
     """Points along a polyline, its corners among them, at most ``spacing`` apart.
 

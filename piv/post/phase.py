@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.moments import Moments
 from piv.post.series import EXCLUDED, Progress, Series, done, fields_of
 from piv.post.statistics import Accumulator, Statistics
@@ -83,6 +84,7 @@ class PhaseAverage:
         )
 
 
+@checked
 def phase_average(
     series: Series,
     phases: npt.ArrayLike,

@@ -10,6 +10,7 @@ import numpy as np
 
 from piv.errors import InputError
 from piv.post import criteria
+from piv.post.arguments import checked
 from piv.post.correlated import correlation_length_of, correlation_of
 from piv.post.datasets import on_datasets
 from piv.post.gradients import DEFAULT_SCHEME, components, variances
@@ -197,6 +198,7 @@ def correlated_errors(
     return np.asarray(inner, field.u.dtype)
 
 
+@checked
 def error_correlation_length(errors: Float, spacing: float | tuple[float, float] = 1.0) -> float:
     """Distance over which the errors of a field's vectors are alike: their correlation is 1/e.
 

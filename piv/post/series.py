@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.types import Bool, Flag, Float, VectorField
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ Progress: TypeAlias = Callable[[], None]
 EXCLUDED = Flag.MASKED | Flag.REPLACED | Flag.FALLBACK
 
 
+@checked
 def fields_of(series: Series) -> Iterator[VectorField]:
     """The single fields of a series, one at a time.
 
@@ -64,6 +66,7 @@ def check_repeatable(series: Series, what: str) -> None:
         )
 
 
+@checked
 def usable(field: VectorField, exclude: Flag | int = EXCLUDED) -> Bool:
     """True where both components have a value and no flag of the rule.
 

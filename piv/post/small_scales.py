@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from piv.errors import InputError, nearest
+from piv.post.arguments import checked
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation
@@ -30,6 +31,7 @@ _TERMS = ("du_dx", "dv_dy", "du_dy", "dv_dx")
 _FACTORS = {"isotropic": (15, 0, 0, 0, 0, 0), "plane": (4, 4, 3, 3, 4, 6)}
 
 
+@checked
 def dissipation(
     series: Series,
     flow: Statistics,
@@ -111,6 +113,7 @@ def dissipation(
     return Corrected(nu * total / count, nu * noise / count if known else np.full(shape, np.nan))
 
 
+@checked
 def dissipation_from_structure(
     functions: StructureFunctions, *, constant: float = KOLMOGOROV
 ) -> Corrected:
@@ -157,6 +160,7 @@ class TurbulenceScales:
     large_eddy_length: Float
 
 
+@checked
 def turbulence_scales(
     variance: Float | float, rate: Float | float, *, nu: float
 ) -> TurbulenceScales:

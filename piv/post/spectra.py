@@ -10,6 +10,7 @@ import numpy as np
 from scipy import fft, signal
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_length_of
 from piv.post.correlations import TimeSeries
@@ -53,6 +54,7 @@ class Spectrum:
     unit: str = "rad per length"
 
 
+@checked
 def spectrum(
     series: Series,
     flow: Statistics | None = None,
@@ -132,6 +134,7 @@ def spectrum(
     )
 
 
+@checked
 def time_spectrum(
     samples: TimeSeries,
     interval: float,
@@ -195,6 +198,7 @@ class PlaneSpectrum:
     fields: int
 
 
+@checked
 def plane_spectrum(
     series: Series,
     flow: Statistics | None = None,
@@ -262,6 +266,7 @@ def plane_spectrum(
     return PlaneSpectrum(kx, ky, found[0], found[1], count)
 
 
+@checked
 def window_response(window: float) -> Response:
     """Gain of an ideal interrogation window: the average over it, along one axis.
 
@@ -277,6 +282,7 @@ def window_response(window: float) -> Response:
     return gain
 
 
+@checked
 def measured_response(wavelength: Float, gain: Float) -> Response:
     """Gain between wavelengths at which it was measured, such as by ``piv evaluate``.
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.convergence import Convergence, History
 from piv.post.corrected import Corrected
 from piv.post.correlated import UNCERTAINTY_OF
@@ -88,6 +89,7 @@ class Statistics:
         """Independent vectors that the counted ones are worth, (Ny, Nx)."""
         return np.asarray(self.count / self.inefficiency)
 
+    @checked
     def variance(self, component: Component, *, ddof: int = 1) -> Corrected:
         """Variance of a component; its noise is the mean square uncertainty.
 
@@ -97,6 +99,7 @@ class Statistics:
         ddof : int
             The sum of squares is divided by count - ddof.
         """
+        check_component(component)
         powers, noise = ((2, 0), self.noise_uu) if component == "u" else ((0, 2), self.noise_vv)
         raw = self.moments.central(*powers, ddof=ddof)
         if noise is None:
@@ -112,24 +115,30 @@ class Statistics:
         """
         return 1.0 - 1.0 / np.maximum(self.count, 1)
 
+    @checked
     def rms(self, component: Component, *, ddof: int = 1) -> Corrected:
         """Root mean square fluctuation of a component."""
         return self.variance(component, ddof=ddof).root()
 
+    @checked
     def skewness(self, component: Component) -> Float:
         """Third central moment over the cube of the rms; NaN where there is no fluctuation."""
         return self._standardised(component, 3)
 
+    @checked
     def kurtosis(self, component: Component) -> Float:
         """Fourth central moment over the rms^4: 3 for a normal distribution."""
         return self._standardised(component, 4)
 
+    @checked
     def standard_error(self, component: Component) -> Float:
         """Of the mean: rms over the root of the independent vectors (Benedict & Gould 1996)."""
         return _root(self.variance(component).raw / self._independent())
 
+    @checked
     def standard_error_of_variance(self, component: Component) -> Float:
         """Of the variance, for any distribution (Benedict & Gould, Exp. Fluids 22, 129, 1996)."""
+        check_component(component)
         fourth = self._need((4, 0) if component == "u" else (0, 4))
         square = self.variance(component, ddof=0).raw
         return _root((fourth - square**2) / self._independent())
@@ -171,6 +180,8 @@ class Statistics:
         return self.moments.central(*powers)
 
     def _standardised(self, component: Component, order: int) -> Float:
+        check_component(component)
+
         def powers(n: int) -> tuple[int, int]:
             return (n, 0) if component == "u" else (0, n)
 
@@ -200,6 +211,7 @@ class Accumulator:
         If the order is another one.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -212,6 +224,7 @@ class Accumulator:
         self._probes = probes
         self._sums: _Sums | None = None
 
+    @checked
     def add(self, field: VectorField) -> None:
         """Take one field, of shape (Ny, Nx).
 
@@ -225,6 +238,7 @@ class Accumulator:
         check_same(self._sums.first, field, self._sums.fields)
         self._sums.add(field, usable(field, self._exclude))
 
+    @checked
     def merge(self, other: Accumulator) -> None:
         """Take all that another one has taken, as if it came after this one's.
 
@@ -252,6 +266,17 @@ class Accumulator:
         if self._sums is None:
             raise InputError("statistics need at least one field, and the series has none")
         return self._sums.result(self._exclude)
+
+
+def check_component(component: str) -> None:
+    """Refuse what is neither ``u`` nor ``v``.
+
+    Raises
+    ------
+    InputError
+    """
+    if component not in ("u", "v"):
+        raise InputError(f"the component must be 'u' or 'v', not {component!r}")
 
 
 @dataclass(slots=True)
@@ -327,6 +352,7 @@ class _Sums:
         )  # fmt: skip
 
 
+@checked
 def statistics_of(
     series: Series,
     *,

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError, nearest
+from piv.post.arguments import checked
 from piv.types import Bool, Float
 
 Correlation = Callable[[Float], Float]  # of errors, from their distance
@@ -48,6 +50,11 @@ class Scheme:
     compact: bool = False
 
     def __post_init__(self) -> None:
+        whole = [isinstance(each, Integral) for each in (*self.offsets, self.degree)]
+        if isinstance(self.offsets, str) or not all(whole):
+            raise InputError(
+                f"offsets and degree are whole numbers, not {self.offsets!r}, {self.degree!r}"
+            )
         ascending = sorted(set(self.offsets)) == list(self.offsets)
         if not ascending or not self.offsets or not self.offsets[0] < 0 < self.offsets[-1]:
             raise InputError(f"offsets must ascend and enclose 0, not {self.offsets}")
@@ -58,6 +65,7 @@ class Scheme:
             )
 
 
+@checked
 def savitzky_golay(window: int, degree: int) -> Scheme:
     """Slope of a polynomial fitted to a window of vectors (Savitzky & Golay 1964).
 
@@ -115,6 +123,8 @@ def check_coordinates(coordinates: Float, name: str) -> Float:
         If they neither ascend nor descend strictly.
     """
     values = np.asarray(coordinates, np.float64)
+    if values.ndim != 1:
+        raise InputError(f"the coordinates {name} must be one-dimensional, not {values.shape}")
     steps = np.diff(values)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise InputError(f"the coordinates {name} must ascend or descend strictly")

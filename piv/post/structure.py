@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.corrected import Corrected
 from piv.post.correlated import correlation_of
 from piv.post.distributions import fluctuation, share_of
@@ -40,6 +41,7 @@ class StructureFunctions:
     pairs: npt.NDArray[np.int64]
 
 
+@checked
 def structure_functions(
     series: Series,
     flow: Statistics | None = None,

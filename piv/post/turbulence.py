@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.corrected import Corrected
 from piv.post.gradients import velocity_gradient
 from piv.post.statistics import Statistics, Third
@@ -30,6 +31,7 @@ class ReynoldsStress:
     uv: Corrected
 
 
+@checked
 def reynolds_stress(flow: Statistics, *, ddof: int = 1) -> ReynoldsStress:
     """Reynolds stresses in the plane.
 
@@ -52,6 +54,7 @@ def reynolds_stress(flow: Statistics, *, ddof: int = 1) -> ReynoldsStress:
     )
 
 
+@checked
 def turbulent_kinetic_energy(
     flow: Statistics, *, third: Third = "isotropic", ddof: int = 1
 ) -> Corrected:
@@ -76,6 +79,7 @@ def turbulent_kinetic_energy(
     return factor * (flow.variance("u", ddof=ddof) + flow.variance("v", ddof=ddof))
 
 
+@checked
 def turbulence_intensity(flow: Statistics, reference: float | None = None) -> Corrected:
     """Root of the mean variance of the two components, over a mean speed.
 
@@ -98,6 +102,7 @@ def turbulence_intensity(flow: Statistics, reference: float | None = None) -> Co
         return level * (1.0 / speed)
 
 
+@checked
 def production(flow: Statistics, *, scheme: str | Scheme = "central") -> Corrected:
     r"""Production of turbulent kinetic energy by the mean flow's gradients in the plane.
 

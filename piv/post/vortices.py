@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.criteria import swirling_strength, vorticity
 from piv.post.datasets import on_datasets
 from piv.post.frames import smooth
@@ -161,6 +162,7 @@ class Track:
     vortices: tuple[Vortex, ...]
 
 
+@checked
 def track_vortices(
     series: Sequence[Sequence[Vortex]], reach: float, *, memory: int = 0
 ) -> tuple[Track, ...]:

@@ -61,5 +61,5 @@ def test_functions_keep_their_names_and_words() -> None:
 
 
 def test_a_list_in_a_field_s_place_is_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match="a vector field is needed, not list"):
+    with pytest.raises(InputError, match="must be a VectorField or a VelocityGradient, not a list"):
         post.vorticity([FIELD])  # type: ignore[arg-type]

@@ -198,6 +198,11 @@ def test_a_spectrum_shows_raw_corrected_noise_and_response(axes: Axes) -> None:
     assert len(beside) == 1
     assert_allclose(beside[0].lines[0].get_ydata(), np.exp(-2 * k[1:]))
     _draw(axes)
+    falling = Spectrum(k, Corrected(raw, 0.05 * np.exp(-20 * k)), flat, 10, 0.0)
+    plain = plot.plot_spectrum(Figure().subplots(), falling)
+    low, high = plain.get_ylim()  # noise that falls without end does not stretch the axis
+    assert raw[1:].min() / 100 < low < raw[1:].min()
+    assert raw[1:].max() < high < 10 * raw[1:].max()
     unknown = Spectrum(k, Corrected(raw, np.full(64, np.nan)), flat, 10, 0.0)
     bare = plot.plot_spectrum(Figure().subplots(), unknown, slope=None)
     assert bare.get_legend_handles_labels()[1] == ["uu, as measured"]

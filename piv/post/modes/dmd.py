@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import linalg
 
 from piv.errors import InputError
-from piv.post.modes.snapshots import Snapshots, snapshots
+from piv.post.arguments import checked
+from piv.post.modes.snapshots import Snapshots, check_mode, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
 from piv.types import Flag, Float, VectorField
 
@@ -52,11 +53,14 @@ class DMD:
         with np.errstate(divide="ignore"):  # an eigenvalue of 0 is gone at once
             return np.log(np.abs(self.eigenvalues)) / self.interval
 
+    @checked
     def mode(self, k: int, phase: float = 0.0) -> VectorField:
         """A mode at a phase (rad) as a field, times its amplitude."""
+        check_mode(k, len(self.modes))
         turned = self.amplitudes[k] * self.modes[k] * np.exp(1j * phase)
         return self.snapshots.field(turned.real)
 
+    @checked
     def reconstruct(self, time: float, modes: npt.ArrayLike | None = None) -> VectorField:
         """The flow at a time, s after the first field, also beyond the series.
 
@@ -67,11 +71,14 @@ class DMD:
             Which modes; default all.
         """
         chosen = np.arange(self.eigenvalues.size) if modes is None else np.asarray(modes)
+        for k in np.ravel(chosen):
+            check_mode(int(k), len(self.modes))
         factor = self.eigenvalues[chosen] ** (time / self.interval)
         row = (self.amplitudes[chosen] * factor) @ self.modes[chosen]
         return self.snapshots.field(row.real, add_mean=True)
 
 
+@checked
 def dmd(
     series: Series | Snapshots,
     interval: float,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import linalg
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.modes.pod import POD, signed
 from piv.post.modes.snapshots import Snapshots, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
@@ -42,6 +43,7 @@ class Filled:
         return self.pod.snapshots.field(self.rows[number], add_mean=True)
 
 
+@checked
 def fill_gaps(
     series: Series | Snapshots,
     *,
@@ -110,6 +112,7 @@ def fill_gaps(
     return Filled(rows, found, count, change, change < tolerance)
 
 
+@checked
 def reconstruct_gaps(pod: POD, field: VectorField, *, modes: int | None = None) -> VectorField:
     """One field with its gaps filled from known modes, fitted to the vectors that count.
 

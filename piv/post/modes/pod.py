@@ -10,7 +10,8 @@ import numpy as np
 from scipy import linalg
 
 from piv.errors import InputError
-from piv.post.modes.snapshots import MEMORY, Snapshots, snapshots
+from piv.post.arguments import checked
+from piv.post.modes.snapshots import MEMORY, Snapshots, check_mode, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
 from piv.types import Flag, Float, VectorField
 
@@ -48,10 +49,13 @@ class POD:
         """Part of the energy in each mode."""
         return np.asarray(self.energy / self.total)
 
+    @checked
     def mode(self, k: int) -> VectorField:
         """A mode as a field."""
+        check_mode(k, len(self.modes))
         return self.snapshots.field(self.modes[k])
 
+    @checked
     def needed(self, share: float) -> int:
         """How many modes hold this part of the energy.
 
@@ -69,6 +73,7 @@ class POD:
             )
         return int(enough[0]) + 1
 
+    @checked
     def reconstruct(self, modes: int | None = None) -> Iterator[VectorField]:
         """Fields of the mean and the first modes, one at a time.
 
@@ -81,6 +86,7 @@ class POD:
         for a in self.coefficients:
             yield self.snapshots.field(a[first] @ self.modes[first], add_mean=True)
 
+    @checked
     def project(self, field: VectorField) -> Float:
         """Coefficients of another field, shape (K,): gaps are the mean.
 
@@ -89,6 +95,7 @@ class POD:
         return np.asarray(self.modes @ np.nan_to_num(self.snapshots.row(field), nan=0.0))
 
 
+@checked
 def pod(
     series: Series | Snapshots,
     *,

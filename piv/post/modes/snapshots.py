@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 
 from piv.errors import InputError
+from piv.post.arguments import checked
 from piv.post.series import (
     EXCLUDED,
     Progress,
@@ -117,6 +118,7 @@ class Snapshots:
             done(progress)
 
 
+@checked
 def snapshots(
     series: Series,
     *,
@@ -177,3 +179,14 @@ def snapshots(
     )  # fmt: skip
     gaps = 1 - float(count.sum()) / (fields * int(inside.sum()))
     return Snapshots(series, mean, inside, fields, gaps, Flag(int(exclude)), subtract_mean, memory)
+
+
+def check_mode(k: int, count: int) -> None:
+    """Refuse the number of a mode that there is not.
+
+    Raises
+    ------
+    InputError
+    """
+    if not -count <= k < count:
+        raise InputError(f"there are {count} modes, numbered from 0: there is no mode {k}")

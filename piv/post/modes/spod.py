@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy import fft, linalg
 
 from piv.errors import InputError
-from piv.post.modes.snapshots import Snapshots, snapshots
+from piv.post.arguments import checked
+from piv.post.modes.snapshots import Snapshots, check_mode, snapshots
 from piv.post.series import EXCLUDED, Progress, Series
 from piv.post.spectra import taper_of
 from piv.types import Flag, Float, VectorField
@@ -43,12 +44,15 @@ class SPOD:
     blocks: int
     snapshots: Snapshots
 
+    @checked
     def mode(self, frequency: float, k: int = 0, phase: float = 0.0) -> VectorField:
         """A mode at the nearest frequency and a phase (rad) as a field."""
+        check_mode(k, self.modes.shape[1])
         place = int(np.argmin(np.abs(self.frequency - frequency)))
         return self.snapshots.field((self.modes[place, k] * np.exp(1j * phase)).real)
 
 
+@checked
 def spod(
     series: Series | Snapshots,
     interval: float,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from piv.errors import InputError, nearest
+from piv.post.arguments import checked
 from piv.post.datasets import on_datasets
 from piv.post.pressure.gradient import pressure_gradient
 from piv.post.pressure.links import regions
@@ -81,6 +82,7 @@ def pressure_of(
     return integrate(gradient, field.x, field.y, method=method, gauge=gauge, known=known)
 
 
+@checked
 def integrate(
     gradient: tuple[Float, Float],
     x: Float,
