@@ -441,7 +441,8 @@ class _Reader:
         """Where something is now; where several places hold something, the one that is the same."""
         was = Path(place["absolute"])
         if was in self._found:
-            return self._found[was]
+            chosen = self._found[was]
+            return chosen if chosen.exists() else None
         folder = self._path.parent
         candidates = [folder / place["relative"], was]
         # the session file was moved to or from its data
