@@ -70,7 +70,7 @@ def an_analysis(shape: tuple[int, int] = SHAPE, seed: int = 1) -> Analysis:
 
 def write_images(folder: Path, count: int = 2, shape: tuple[int, int] = SHAPE) -> Path:
     """A folder of pairs whose displacement is (3, -2) px."""
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for n in range(count):
         pair = uniform_pair(shape, 3.0, -2.0, seed=n)
         for letter, frame in (("a", pair.first), ("b", pair.second)):
