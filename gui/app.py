@@ -200,6 +200,12 @@ def _catch_everything(program: Program) -> None:
         )
 
     sys.excepthook = hook
+    program.window.destroyed.connect(lambda: _uncatch(hook, before))
+
+
+def _uncatch(hook: Any, before: Any) -> None:
+    if sys.excepthook is hook:
+        sys.excepthook = before
 
 
 def _remember_layout(program: Program) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ _SPECS = (
         group="open", toolbar=True,
     ),
     ActionSpec(
-        "file.open_folder", "Open folder ...", "File", "Ctrl+Shift+O",
+        "file.open_folder", "Open folder ...", "File", "Ctrl+L",
         "Open a folder of images", group="open", toolbar=True,
     ),
     ActionSpec("file.recent", "Open recent", "File", tip="What was open lately", group="open"),
@@ -114,10 +114,8 @@ class Files:
         drop : bool
             They came in no order that means anything, and are sorted.
         """
-        if not paths or not self._may_replace():
-            return
-        paths = sorted(paths) if drop else list(paths)
-        self._look(paths, frames, pairing)
+        if paths:
+            self._look(sorted(paths) if drop else list(paths), frames, pairing)
 
     def open_store(self, path: Path) -> None:
         """Open a file of results, beside its images if they are open."""
@@ -148,18 +146,21 @@ class Files:
                 "here: only those of image files"
             )
             return
-        if not self._may_replace():
-            return
         swapped = tuple((names[1], names[0]) for names in files)
         names = tuple(", ".join(pair) for pair in swapped)
         spec = replace(source.spec, files=swapped)
-        self.program.session.set_source(replace(source, spec=spec, names=names))
-        self.program.tell.info("A and B were exchanged in every pair")
+        info = replace(source, spec=spec, names=names)
+
+        def take() -> None:
+            self.program.session.set_source(info)
+            self.program.tell.info("A and B were exchanged in every pair")
+
+        self._replacing(take)
 
     def close_source(self) -> None:
         """Close images and results."""
-        if self.program.session.count and self._may_replace():
-            self.program.session.clear_source()
+        if self.program.session.count:
+            self._replacing(self.program.session.clear_source)
 
     # what was found
 
@@ -204,10 +205,9 @@ class Files:
     def _found(self, paths: list[Path], found: Found) -> None:
         self._ended()
         if found.kind == "source" and found.source is not None:
-            self._paths = paths
-            self.show_source(found.source, found.doubt, paths)
+            self._replacing(partial(self._take, paths, found.source, found.doubt))
         elif found.kind == "store" and found.store is not None:
-            self.show_store(found.store)
+            self._replacing(partial(self.show_store, found.store))
         elif found.kind == "session":
             self.program.controllers["sessions"].open(found.path)
         elif found.kind == "settings":
@@ -220,6 +220,10 @@ class Files:
             )
             if chosen:
                 self._look(paths, chosen, None)
+
+    def _take(self, paths: list[Path], info: SourceInfo, doubt: str) -> None:
+        self._paths = paths
+        self.show_source(info, doubt, paths)
 
     def _failed(self, message: str) -> None:
         self._ended()
@@ -244,20 +248,10 @@ class Files:
             return [source.spec.path / name for names in files for name in names]
         return [source.path]
 
-    def _may_replace(self) -> bool:
-        """Whether work that is in no file may go."""
-        session = self.program.session
-        if not (session.dirty and session.results):
-            return True
-        answer = self.program.dialogs.ask(
-            "Unsaved results",
-            "The results of what is open are in no session file. Opening something else discards "
-            "them.",
-            ("Save the session", "Discard", "Cancel"),
-        )
-        if answer == "Save the session":
-            return bool(self.program.controllers["sessions"].save())
-        return answer == "Discard"
+    def _replacing(self, then: Callable[[], None]) -> None:
+        """Do it, after asking about work that is in no file and would go."""
+        self.program.controllers["sessions"].leave(then)
+        self.program.controllers["pairs"].show_pairing()  # if nothing came of it
 
     # recent files
 

@@ -48,7 +48,6 @@ QToolButton:hover { background: palette(midlight); }
 QToolButton:focus { border-color: palette(highlight); }
 QToolButton:pressed, QToolButton:checked { background: palette(midlight);
     border-color: palette(mid); }
-QDockWidget { titlebar-close-icon: none; }
 QDockWidget::title { background: palette(window); padding: 5px 8px; text-align: left; }
 QStatusBar { border-top: 1px solid palette(midlight); }
 QStatusBar::item { border: 0; }
@@ -65,7 +64,7 @@ QPushButton:focus { border-color: palette(highlight); }
 QPushButton:disabled { color: palette(placeholder-text); }
 QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); }
 QPushButton:default { background: palette(highlight); color: palette(highlighted-text);
-    border-color: palette(highlight); font-weight: 600; }
+    border-color: palette(highlight); }
 QGroupBox { border: 1px solid palette(midlight); border-radius: 6px; margin-top: 9px;
     padding: 8px 6px 6px 6px; }
 QGroupBox::title { subcontrol-origin: margin; left: 8px; padding: 0 4px; font-weight: 600; }

@@ -10,7 +10,7 @@ from PyQt6.QtGui import QPainter, QPaintEvent, QPalette, QPen
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 _STEPS = (
-    ("1", "Open", "two images, a folder, an HDF5 data set, a multi-page tif or a video"),
+    ("1", "Open", "two images, a folder, a data set or a video"),
     ("2", "Look", "flicker between A and B (Space), draw a mask around what is no fluid (Ctrl+E)"),
     ("3", "Analyse", "one pair (Ctrl+A), then the whole series (Ctrl+R)"),
     ("4", "Save", "figures, a film, data in other formats, a report"),
@@ -70,8 +70,6 @@ class Welcome(QWidget):
             + "</table>"
         )
         steps.setTextFormat(Qt.TextFormat.RichText)
-        steps.setWordWrap(True)
-        steps.setMaximumWidth(620)
         self._recent_title = QLabel("<b>Recent</b>")
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
