@@ -390,5 +390,12 @@ def _provenance(settings: Settings, weights: Model | None) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": "cpu",
         "settings": _settings.to_dict(settings),
-        "weights": None if weights is None else {"name": weights.name, "sha256": weights.sha256},
+        "weights": None if weights is None else _weights(weights),
     }
+
+
+def _weights(model: Model) -> dict[str, Any]:
+    """Which ones, and over how many px their errors are alike: what derived quantities need."""
+    known: dict[str, Any] = {"name": model.name, "sha256": model.sha256}
+    length = model.record.get("calibration", {}).get("error_correlation_length")
+    return known if length is None else {**known, "error_correlation_length": length}

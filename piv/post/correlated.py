@@ -21,8 +21,9 @@ UNCERTAINTY_OF = "uncertainty_of"
 def correlation_length_of(field: VectorField, given: float | None = None) -> float:
     """Distance at which the errors of two vectors of a field correlate by 1/e.
 
-    For a dense field it was measured when its weights were calibrated, and is kept in their record;
-    ``attrs["weights"]`` names them, and ``attrs["calibration"]`` brings it to m.
+    For a dense field it was measured when its weights were calibrated, your own by ``piv train`` as
+    well, and is kept in their record and in ``attrs["weights"]``; ``attrs["calibration"]`` brings
+    it to m.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def correlation_length_of(field: VectorField, given: float | None = None) -> flo
     Raises
     ------
     InputError
-        If it is not known: for a field of interrogation windows, a mean field, and weights that
-        are not in the catalogue or whose record does not have it; or if the given one is negative
+        If it is not known: for a field of interrogation windows, a mean field, and weights
+        whose record does not have it; or if the given one is negative
         or not finite.
     """
     if given is not None:
@@ -56,10 +57,12 @@ def correlation_length_of(field: VectorField, given: float | None = None) -> flo
     weights = field.attrs.get("weights")
     if not isinstance(weights, Mapping):
         return 0.0
-    record = record_of(str(weights.get("sha256"))) or {}
-    length = record.get("calibration", {}).get("error_correlation_length")
+    length = weights.get("error_correlation_length")
+    if length is None:  # of a file that was written before that was kept in it
+        record = record_of(str(weights.get("sha256"))) or {}
+        length = record.get("calibration", {}).get("error_correlation_length")
     if length is None:
-        raise _unknown(f"of fields by the weights {weights.get('name')}")
+        raise _unknown(f"of fields by the weights {weights.get('name')}", "piv evaluate prints it")
     if field.units == "px":
         return float(length)
     if (calibration := field.attrs.get("calibration")) is None:
@@ -85,8 +88,8 @@ def gaussian_correlation(length: float) -> Correlation:
     return lambda distance: np.exp(-((distance / length) ** 2))
 
 
-def _unknown(whose: str) -> InputError:
+def _unknown(whose: str, where: str = "") -> InputError:
     return InputError(
         f"the correlation length of the errors {whose} is not known: give correlation_length, "
-        "in the unit of x (0 = independent errors)"
+        f"in the unit of x (0 = independent errors{'; ' if where else ''}{where})"
     )

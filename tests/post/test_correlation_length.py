@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,24 @@ def test_the_default_weights_have_a_length() -> None:
     found = post.correlation_length_of(_field(weights={"name": default, "sha256": sha256}))
     assert 1 < found < 24  # px, of the order of the network's finest scale
     assert catalogue.record_of("0" * 64) is None
+
+
+def test_weights_of_ones_own_bring_the_length_of_their_record() -> None:
+    model = piv.load_model()
+    if model is None:
+        pytest.skip("this installation has no default weights")
+    calibration = {**model.record["calibration"], "error_correlation_length": LENGTH}
+    record = {**model.record, "calibration": calibration}
+    own = replace(model, name="mine", sha256="b" * 64, record=record)
+    frames = np.random.default_rng(2).uniform(0, 200, (2, 40, 48))
+    dense = piv.analyse(*frames, model=own).dense
+    assert dense is not None
+    assert post.correlation_length_of(dense) == LENGTH
+    del calibration["error_correlation_length"]
+    dense = piv.analyse(*frames, model=own).dense
+    assert dense is not None
+    with pytest.raises(InputError, match=r"weights mine is not known.*piv evaluate prints it"):
+        post.correlation_length_of(dense)
 
 
 def test_a_damaged_record_is_said_in_one_line(
