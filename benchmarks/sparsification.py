@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["validation", "test"], default="validation")
     parser.add_argument("--pairs", type=int, default=3, help="of each class")
     parser.add_argument("--class", dest="kinds", nargs="*", default=[], help="default: all")
-    parser.add_argument("--model", default="ccfcn-2026.11", help="name or file of the weights")
+    parser.add_argument("--model", default="default", help="name or file of the weights")
     parser.add_argument("--output", type=Path, default=FOLDER / "results")
     parser.add_argument(
         "--figure", type=Path, default=FOLDER.parent / "docs" / "figures" / "uncertainty.png"

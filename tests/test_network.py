@@ -247,6 +247,16 @@ def test_the_memory_limit_sets_the_tiles() -> None:
         CCFCNConfig(image_widths=(10, 12, 20), velocity_widths=(4, 4, 4)),
         CCFCNConfig(image_widths=(8, 12, 16, 16), velocity_widths=(4, 4, 4, 6)),
         CCFCNConfig(image_widths=(9, 14, 16, 8, 8), velocity_widths=(4, 4, 4, 4, 4)),
+        CCFCNConfig(
+            image_widths=(8, 12, 16),
+            velocity_widths=(4, 4, 4),
+            base_sigmas=(1.5, 3.0, 6.0, 12.0),
+        ),
+        CCFCNConfig(
+            image_widths=(8, 14, 16),
+            velocity_widths=(4, 4, 4),
+            base_sigmas=(2.0, 3.0, 6.0, 9.0, 12.0),
+        ),
     ],
 )
 def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
@@ -272,7 +282,7 @@ def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
         assert large.later_steps.deconvolution.up[2].weight.grad.any()
 
 
-def test_a_network_grows_in_width_and_depth_only() -> None:
+def test_a_network_grows_in_channels_levels_and_windows_only() -> None:
     assert not can_grow(SMALL, SMALL)
     for other in (
         CCFCNConfig(image_widths=(7, 12, 16), velocity_widths=(4, 4, 4)),
@@ -280,6 +290,9 @@ def test_a_network_grows_in_width_and_depth_only() -> None:
         CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=(4, 4, 5)),
         CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=()),
         CCFCNConfig(image_widths=(9, 12, 16), velocity_widths=(4, 4, 4), radius=3),
+        CCFCNConfig(  # another base
+            image_widths=(8, 12, 16), velocity_widths=(4, 4, 4), base_sigmas=(3.0, 6.0, 12.0, 20.0)
+        ),
     ):
         assert not can_grow(SMALL, other)
         with pytest.raises(ValueError, match="cannot be grown"):

@@ -32,6 +32,7 @@ STATISTICS_STRIDE = 4  # the local statistics are computed at 1/4 of the size
 CONTRAST_FLOOR = 0.15  # part of the well-lit contrast below which the normalisation stops
 PLANE_SIGMA = 1.5  # px of the coarser level; Gaussian of the energies that normalise the planes
 BASE_BLUR = 0.7  # px; Gaussian on the frames of the least squares
+PIXELS = 8  # channels of both frames at 1/2, every pixel of a 2 x 2 block one of its own
 LARGEST_BASE = 2.5  # px; beyond it the linearisation of the least squares means nothing
 
 
@@ -223,7 +224,7 @@ class Step(nn.Module):
         extra = velocity or (0,) * len(widths)
         # the two frames, every pixel of each 2 x 2 block a channel: nothing is lost at 1/2
         self.image_pyramid = ImagePyramid(
-            8 + evidence, widths, tuple(planes + width for width in extra)
+            PIXELS + evidence, widths, tuple(planes + width for width in extra)
         )
         self.deconvolution = Deconvolution(widths)
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)

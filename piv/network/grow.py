@@ -7,25 +7,36 @@ New channels are made but not yet heard: every weight from a new channel to an o
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
 
 
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
-    """Whether ``new`` is ``old`` with more image channels or further levels, and nothing else."""
+    """Whether ``new`` is ``old`` with more of something and nothing else.
+
+    That is: more image channels, further levels, or further windows of the least squares, between
+    which the base stays the same.
+    """
     levels = len(old.image_widths)
+    rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
     return (
         old != new
-        and replace(new, image_widths=(), velocity_widths=())
-        == replace(old, image_widths=(), velocity_widths=())
+        and replace(new, **rest) == replace(old, **rest)
         and len(new.image_widths) >= levels
         and new.velocity_widths[:levels] == old.velocity_widths
         and all(b >= a for a, b in zip(old.image_widths, new.image_widths, strict=False))
         and bool(old.velocity_widths) == bool(new.velocity_widths)
+        and set(old.base_sigmas) <= set(new.base_sigmas)
+        and _base(old) == _base(new)
     )
+
+
+def _base(config: CCFCNConfig) -> float:
+    return config.base_sigmas[len(config.base_sigmas) // 2]
 
 
 def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
@@ -57,7 +68,8 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
                 # a transposed convolution's weights are (in, out, ...)
                 up = parameter.ndim > 1 and (".up." in name or ".head." in name)
                 new, known = (t.transpose(0, 1) if up else t for t in (parameter, have[name]))
-                _embed(new, known, _old_inputs(name, old, config))
+                inputs = known.shape[1] if known.ndim > 1 else 0
+                _embed(new, known, _old_inputs(name, inputs, old, config))
             elif f".deconvolution.up.{levels - 1}." in name:
                 parameter.zero_()  # the only way from the new levels to the old ones
     return larger
@@ -69,23 +81,31 @@ def _renamed(name: str, levels: int, deeper: bool) -> str:
     return name.replace(bottom, f".deconvolution.mix.{levels - 1}.") if deeper else name
 
 
-def _old_inputs(name: str, old: CCFCNConfig, new: CCFCNConfig) -> tuple[int, int]:
-    """Where new inputs are among a layer's: after so many, so many of them (0, 0: at the end)."""
+def _old_inputs(name: str, number: int, old: CCFCNConfig, new: CCFCNConfig) -> list[int]:
+    """Where the ``number`` inputs that a layer had are among those that it has."""
     parts = name.split(".")
-    if parts[1:3] == ["image_pyramid", "fuse"] and parts[4:6] == ["0", "0"]:
-        level = int(parts[3])
-        if level > 0:  # features first, then what is measured at the level
-            return old.image_widths[level], new.image_widths[level] - old.image_widths[level]
-    return 0, 0
+    if parts[1:3] != ["image_pyramid", "fuse"] or parts[4:6] != ["0", "0"]:
+        return list(range(number))
+    level = int(parts[3])
+    if level > 0:  # features first, then what is measured at the level
+        kept = old.image_widths[level]
+        more = new.image_widths[level] - kept
+        return [n if n < kept else n + more for n in range(number)]
+    # the pixels, then (u, v) of each window, then the strength of each, then the rest
+    place = [new.base_sigmas.index(sigma) for sigma in old.base_sigmas]
+    windows = len(new.base_sigmas)
+    indices = list(range(PIXELS))
+    indices += [PIXELS + 2 * n + part for n in place for part in range(2)]
+    indices += [PIXELS + 2 * windows + n for n in place]
+    more = 3 * (windows - len(place))
+    return indices + [n + more for n in range(len(indices), number)]
 
 
-def _embed(weights: Tensor, have: Tensor, gap: tuple[int, int]) -> None:
+def _embed(weights: Tensor, have: Tensor, inputs: list[int]) -> None:
     """Copy the old weights, (out, in, ...), in place; old outputs get nothing from new inputs."""
     outputs = have.shape[0]
     if weights.ndim == 1:
         weights[:outputs] = have
         return
-    after, inserted = gap
     weights[:outputs] = 0
-    weights[:outputs, :after] = have[:, :after]
-    weights[:outputs, after + inserted : have.shape[1] + inserted] = have[:, after:]
+    weights[:outputs, inputs] = have
