@@ -280,8 +280,12 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Read-only mappings, which fields and analyses have, travel as what they are."""
         if type(value) is MappingProxyType:
-            return MappingProxyType, (dict(value),)
+            return _read_only, (dict(value),)
         return NotImplemented
+
+
+def _read_only(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(values)  # pickle does not find the type by its name
 
 
 class _Unpickler(pickle.Unpickler):
