@@ -25,7 +25,7 @@ from gui.views.canvas.camera import round_length
 
 _BAR = 18  # width, logical pixels
 _TOP, _BOTTOM = 14, 14
-_LABELS = 52  # logical pixels between them, at least
+_LABELS = 48  # logical pixels between them, at least
 _NOTCH = 120.0
 _KEY = 0.02  # of the range, for an arrow key
 
@@ -91,8 +91,8 @@ class ColourBar(QWidget):
             return []
         count = max(1.0, (self.height() - _TOP - _BOTTOM) / _LABELS)
         step = round_length((high - low) / count)
-        if (high - low) / step > 1.6 * count:
-            step *= 2
+        while (high - low) / step > count:  # 1, 2, 5: the next round number
+            step = round_length(2.5 * step)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
         if max(abs(low), abs(high)) >= 1e5 or step < 1e-4:

@@ -171,5 +171,5 @@ class VectorLayer:
             shown &= self.kind[part] < REJECTED
         if not shown.any():
             return 1.0
-        fast = float(np.percentile(speed[shown], 95)) / 1.25
+        fast = float(np.percentile(speed[shown], 95))
         return fast if fast > 0 else 1.0
