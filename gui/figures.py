@@ -266,7 +266,8 @@ def _draw_flags(axes: Axes, order: FigureOrder, field: VectorField) -> None:
             Patch(facecolor=colours[n], edgecolor="0.4", linewidth=0.5, label=words[n])
             for n in _present(order)
         ],
-        loc="upper left", bbox_to_anchor=(0.0, -under), fontsize=6.5, frameon=False, ncols=_across(order),
+        loc="upper left", bbox_to_anchor=(0.0, -under), fontsize=6.5, frameon=False,
+        ncols=_across(order),
         handlelength=1.0, borderaxespad=0.0, borderpad=0.0, columnspacing=1.5,
     )  # fmt: skip
 

@@ -152,8 +152,8 @@ class BatchPanel(QWidget):
         _named(self.workers, "Processes", "How many pairs are computed at once")
         self.workers.valueChanged.connect(self.changed)
         boxes = QHBoxLayout()
-        for each in (self.calibrated, self.overwrite):
-            boxes.addWidget(each)
+        boxes.addWidget(self.calibrated)
+        boxes.addWidget(self.overwrite)
         boxes.addStretch(1)
         form.addRow("", boxes)
         form.addRow("Processes", self.workers)
