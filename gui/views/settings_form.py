@@ -564,7 +564,7 @@ class SettingsForm(QWidget):
         layout.addStretch(1)
         self.reset_all.setAccessibleName("Reset all settings")
         self.reset_all.setToolTip("Every setting back to its default")
-        self.reset_all.clicked.connect(lambda: self.reset_wanted.emit("", ""))
+        self.reset_all.clicked.connect(lambda _=False: self.reset_wanted.emit("", ""))
         layout.addWidget(self.reset_all)
         return layout
 
