@@ -164,6 +164,7 @@ class Interaction(QObject):
         drag, self._drag = self._drag, None
         if drag is None:
             return
+        drag.far = drag.far or math.dist(drag.start, place) > _CLICK
         if drag.kind == "pan" and not drag.far and drag.clicks:
             self._click(place)
         elif drag.kind == "draw" and drag.far:

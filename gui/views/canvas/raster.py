@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +87,8 @@ def entries(array: Array, low: float, high: float) -> npt.NDArray[np.uint8]:
     height, width = array.shape
     found = np.empty((height, width), np.uint8)
     span = high - low
-    factor = np.float32(_LAST / span) if span > 0 and math.isfinite(_LAST / span) else np.inf
+    # under that, float32 knows no number that is large enough: all values alike
+    factor = np.float32(_LAST / span) if span > 1e-35 else np.float32(np.inf)
     rows = max(1, _CHUNK // max(1, width))
     room = np.empty((rows, width), np.float32)
     floats = array.dtype.kind == "f"
@@ -98,7 +98,7 @@ def entries(array: Array, low: float, high: float) -> npt.NDArray[np.uint8]:
             values = room[: len(part)]
             values[...] = part
             values -= np.float32(low)
-            if math.isinf(factor):  # all values alike: one step
+            if np.isinf(factor):  # one step
                 values[...] = np.where(np.isnan(values), values, (values > 0) * np.float32(_LAST))
             else:
                 values *= factor
