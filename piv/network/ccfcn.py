@@ -87,7 +87,7 @@ class Refinement(NamedTuple):
     displacement: Tensor  # px
     log_scale: Tensor  # logarithm of the expected error of each component, px
     base: Tensor  # the estimate before this step plus least squares alone, px
-    match: Tensor  # (B, 1, H, W): local correlation of the moved frames before this step
+    match: Tensor  # (B, 1, H, W): local correlation of the frames before the last step, else 0
 
 
 class CCFCN(nn.Module):
@@ -134,7 +134,7 @@ class CCFCN(nn.Module):
         results = []
         for n in range(steps):
             step = self.first_step if n == 0 else self.later_steps
-            result = step(frames, estimate.detach(), visible)
+            result = step(frames, estimate.detach(), visible, match=n == steps - 1)
             estimate = result.displacement
             results.append(Refinement(*(t[..., :height, :width] for t in result)))
         return results
@@ -234,7 +234,12 @@ class Step(nn.Module):
             self.head.bias[2:] = -2.5  # about 0.08 px, a usual error
 
     def forward(
-        self, frames: tuple[Tensor, Tensor], estimate: Tensor, visible: Tensor
+        self,
+        frames: tuple[Tensor, Tensor],
+        estimate: Tensor,
+        visible: Tensor,
+        *,
+        match: bool = True,
     ) -> Refinement:
         """``frames`` are spline coefficients (B, 1, H, W), ``visible`` is (B, H, W)."""
         config = self.config
@@ -248,7 +253,7 @@ class Step(nn.Module):
                 first, second, config.radius, levels=len(config.image_widths)
             )
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
-            match = local_match(first, second)
+            likeness = local_match(first, second) if match else torch.zeros_like(first)
             evidence = torch.cat((squares.values, squares.strength, halve(seen)), dim=1)
             shape = velocity_features(estimate)
         features = [for_convolution(plane) for plane in planes]
@@ -262,7 +267,7 @@ class Step(nn.Module):
         base = estimate + F.interpolate(
             squares.values[:, 2 * middle : 2 * middle + 2], scale_factor=2, mode="bilinear"
         )
-        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, match)
+        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, likeness)
 
 
 class ImagePyramid(nn.Module):
