@@ -269,6 +269,11 @@ class Canvas(QWidget):
         self._overlay.region = region
         self.update_view()
 
+    def show_axes(self, origin: tuple[float, float] | None) -> None:
+        """Show the calibrated axes at their origin (px): x to the right, y up."""
+        self._overlay.axes = origin
+        self.update_view()
+
     def set_scale_bar(self, pixel_size: float | None, unit: str = "px") -> None:
         """Show a scale bar for pixels of this length in this unit; None = none."""
         self._overlay.pixel_size, self._overlay.unit = pixel_size, unit
@@ -403,6 +408,8 @@ class Canvas(QWidget):
             over.draw_region(painter, camera, self._overlay.region)
         over.draw_shapes(painter, camera, self._state)
         over.draw_measure_text(painter, camera, self._state, self._overlay.measure_text)
+        if self._overlay.axes is not None:
+            over.draw_axes(painter, camera, self._overlay.axes)
         over.draw_markers(painter, camera, self._overlay)
         if self._state.compare_at is not None:
             over.draw_compare(painter, camera, self._state.compare_at)
