@@ -62,6 +62,7 @@ VECTOR_COLOURS = MappingProxyType(
 EDGE_COLOUR = "#101418"
 MASK_COLOUR = (222, 60, 150, 96)  # red, green, blue, alpha of 255
 SHAPE_COLOUR = "#ffd60a"
+AXES_COLOUR = "#ff7ad9"
 MEASURE_COLOUR = "#35c9ff"
 
 

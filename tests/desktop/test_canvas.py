@@ -922,6 +922,19 @@ def test_marker_and_reference_arrow_are_seen(canvas: Canvas) -> None:
     assert canvas._reference_arrow(canvas._camera)[2] == "m/s"
 
 
+def test_axes_go_right_and_up(canvas: Canvas) -> None:
+    before = pixels(canvas)
+    canvas.show_axes((250.0, 150.0))
+    at = place(canvas, 250, 150)
+    changed = np.argwhere((pixels(canvas) != before).any(axis=2)) - [at.y(), at.x()]
+    assert changed[:, 0].max() < 16
+    assert changed[:, 1].min() > -20
+    assert changed[:, 0].min() < -40
+    assert changed[:, 1].max() > 40
+    canvas.show_axes(None)
+    assert (pixels(canvas) == before).all()
+
+
 def test_colour_bar(canvas: Canvas, qtbot: Any) -> None:
     dragged, reset = Seen(canvas.dragged_levels), Seen(canvas.levels_reset)
     values = np.tile(np.linspace(0, 4, WIDTH, dtype=np.float32), (HEIGHT, 1))

@@ -152,6 +152,7 @@ class Canvas(QWidget):
         self.show_measure(None)
         self.show_marker([])
         self.show_region(None)
+        self.show_axes(None)
         self._has_frame = False
         self.set_tool(Tool.PAN)
 
@@ -277,6 +278,11 @@ class Canvas(QWidget):
     def set_scale_bar(self, pixel_size: float | None, unit: str = "px") -> None:
         """Show a scale bar for pixels of this length in this unit; None = none."""
         self._overlay.pixel_size, self._overlay.unit = pixel_size, unit
+        self.update_view()
+
+    def show_axes(self, origin: tuple[float, float] | None) -> None:
+        """Show the calibrated axes from their origin, px: x to the right, y up."""
+        self._overlay.axes = origin
         self.update_view()
 
     def set_hint(self, text: str) -> None:
@@ -406,6 +412,8 @@ class Canvas(QWidget):
             return
         if self._overlay.region is not None:
             over.draw_region(painter, camera, self._overlay.region)
+        if self._overlay.axes is not None:
+            over.draw_axes(painter, camera, self._overlay.axes)
         over.draw_shapes(painter, camera, self._state)
         over.draw_measure_text(painter, camera, self._state, self._overlay.measure_text)
         if self._overlay.axes is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from gui.colours import EDGE_COLOUR, MEASURE_COLOUR, SHAPE_COLOUR
+from gui.colours import AXES_COLOUR, EDGE_COLOUR, MEASURE_COLOUR, SHAPE_COLOUR
 from gui.views.canvas import geometry
 from gui.views.canvas.camera import Camera, round_length
 from gui.views.canvas.geometry import Drawn, Point
@@ -26,6 +26,7 @@ _HANDLE = 4.0  # half the side, logical pixels
 _SCALE = 130.0  # logical pixels; the longest scale bar
 _AXIS = 42.0  # the axes of the calibration
 _ARROW = 70.0  # the longest reference arrow
+_AXIS = 46.0  # logical pixels
 _MANY = 80  # points; more handles than that would hide the line
 
 
@@ -44,6 +45,8 @@ class Overlay:
         Beside the measured line or circle.
     pixel_size : float or None
         Length of a px in ``unit``; None = no scale bar.
+    axes : (x, y) or None
+        Origin, px, of the calibrated axes.
     hint : str
         In the middle, while there is nothing to see.
     axes : (x, y) or None
@@ -56,6 +59,7 @@ class Overlay:
     measure_text: str = ""
     pixel_size: float | None = None
     unit: str = "px"
+    axes: Point | None = None
     hint: str = ""
     axes: Point | None = None
 
@@ -167,6 +171,20 @@ def draw_markers(painter: QPainter, camera: Camera, overlay: Overlay) -> None:
                 )
         if number < len(overlay.labels) and overlay.labels[number]:
             _draw_label(painter, camera, x + 13, y - 13, overlay.labels[number])
+
+
+def draw_axes(painter: QPainter, camera: Camera, origin: Point) -> None:
+    """The calibrated axes: x to the right, y up."""
+    x, y = camera.to_view(*origin)
+    length = np.array([_AXIS, 0.0]), np.array([0.0, -_AXIS])  # along x, along y
+    middle_x, middle_y = x + length[0] / 2, y + length[1] / 2
+    lines = arrow_lines(Arrows(middle_x, middle_y, length[0], length[1], np.zeros(2, np.uint8)))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    draw_lines(painter, lines, EDGE_COLOUR, 4.0)
+    draw_lines(painter, lines, AXES_COLOUR, 2.0)
+    if -_AXIS < x < camera.width and 0 < y < camera.height + _AXIS:
+        _draw_label(painter, camera, x + _AXIS + 3, y, "x")
+        _draw_label(painter, camera, x - 8, y - _AXIS - 12, "y")
 
 
 def draw_measure_text(painter: QPainter, camera: Camera, state: Interaction, text: str) -> None:
