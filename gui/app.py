@@ -134,10 +134,9 @@ def build(argv: Sequence[str | Path] = (), home: Path | None = None) -> Program:
         for area in AREAS:
             try:
                 module = importlib.import_module(f"gui.controllers.{area}")
-            except ModuleNotFoundError as missing:
-                log.warning("area %s is not there: %s", area, missing)
-                continue
-            program.controllers[area] = module.attach(program)
+                program.controllers[area] = module.attach(program)
+            except (ImportError, AttributeError) as missing:
+                tell.warning(f"area {area} is not there: {missing}")
         panel = LogPanel()
         window.add_panel("log", "Log", panel, "bottom", shown=False)
         tell.add_place(panel)

@@ -94,7 +94,7 @@ def end(program: Program) -> None:
     QApplication.processEvents()
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 25.0) -> None:
     """Let the program go on until something has come true."""
     limit = time.monotonic() + seconds
     while not condition():
@@ -105,7 +105,7 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     QApplication.processEvents()
 
 
-def calm(program: Program, seconds: float = 60.0) -> None:
+def calm(program: Program, seconds: float = 25.0) -> None:
     """Wait until nothing is computed any more."""
     quiet = 0
     limit = time.monotonic() + seconds
