@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.colours import table
+from gui.colours import is_diverging, table
 from gui.controllers.picking import Picker
 from gui.program import Program
 from gui.pyramid import Pyramid
@@ -489,7 +489,9 @@ class Display:
         stage = self._stages()[-1]
         lines = self._ready("streamlines", stage, on=options.streamlines and mean is None)
         if lines is not None or not options.streamlines:
-            canvas.show_lines(lines or [])
+            ground = options.colour_map or self._quantity.colour_map
+            colour = "#101418" if is_diverging(ground) else "#ffffff"  # light or dark maps
+            canvas.show_lines(lines or [], colour=colour)
         drawn = self._ready("texture", stage, on=options.texture and mean is None)
         if drawn is not None:
             canvas.show_texture(

@@ -43,8 +43,8 @@ class Statistics:
         self._job: Job | None = None
         self.display = program.controllers["display"]
         window.add_actions(_SPECS)
-        window.action("statistics.run").triggered.connect(lambda: self.run())
-        window.action("statistics.save").triggered.connect(lambda: self.save())
+        window.action("statistics.run").triggered.connect(lambda _=False: self.run())
+        window.action("statistics.save").triggered.connect(lambda _=False: self.save())
         self.panel.run_requested.connect(self.run)
         self.panel.save_requested.connect(self.save)
         self.panel.quantity_chosen.connect(self.show)

@@ -111,10 +111,8 @@ class Validation:
             self.program.tell.error(str(error))
             self._show()
             return
-        if settings == self.display.settings_of_analysis().validate:
-            chosen = None
-        else:
-            chosen = settings
+        unchanged = settings == self.display.settings_of_analysis().validate
+        chosen = None if unchanged else settings
         self._set_edits(
             self.edits.replace(validate=chosen), "validation",
             merge=("validate", *sorted(changes)),
@@ -288,7 +286,8 @@ class Validation:
         u, v = self.spread["edges_u"] * to_u, self.spread["edges_v"] * to_v
         if to_v < 0:
             count, v = count[::-1], v[::-1]
-        self.scatter.show_counts(count, (u, v), (f"u ({unit})", f"v ({unit})"))
+        up = "up" if to_v < 0 else "down"
+        self.scatter.show_counts(count, (u, v), (f"u ({unit})", f"v, positive {up} ({unit})"))
         corners = [(a * to_u, b * to_v) for a, b in self.edits.limits]
         us, vs = ([c[0] for c in corners], [c[1] for c in corners]) if corners else (u, v)
         ends = (min(us), max(us), min(vs), max(vs))

@@ -13,22 +13,18 @@ from PyQt6.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLa
 
 from gui.colours import table
 from gui.views.naming import named
+from gui.views.plot import Plot
 
 _FLICKER = 250  # ms
 
 
-class Picture(pg.PlotWidget):  # type: ignore[misc]  # no types
+class Picture(Plot):
     """A small image with square pixels and a title."""
 
-    def __init__(self, name: str, colours: str) -> None:
-        super().__init__()
-        self.setAccessibleName(name)
-        self.setToolTip(name)
-        self.setTitle(name, size="9pt")
-        self.setMinimumSize(130, 130)
+    def __init__(self, name: str, tip: str, colours: str, room: tuple[int, int]) -> None:
+        super().__init__(name, tip, room)
         plot = self.getPlotItem()
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
+        plot.setTitle(name, size="9pt")
         plot.setAspectLocked(True)
         plot.invertY(True)
         self.image = pg.ImageItem(axisOrder="row-major")
@@ -86,9 +82,17 @@ class Inspector(QWidget):
         )  # fmt: skip
         self.flicker.setChecked(True)
         self.flicker.toggled.connect(self._set_flicker)
-        self.plane = Picture("Correlation plane", "viridis")
-        self.window_picture = Picture("As recorded", "grey")
-        self.moved = Picture("Moved by the predictor", "grey")
+        self.plane = Picture(
+            "Correlation plane", "Shift about the predictor, px; the cross is the peak",
+            "viridis", (240, 240),
+        )  # fmt: skip
+        self.window_picture = Picture(
+            "As recorded", "The window in the first and the second frame", "grey", (120, 120)
+        )
+        self.moved = Picture(
+            "Moved", "The window in both frames, moved onto each other by the predictor",
+            "grey", (120, 120),
+        )  # fmt: skip
         self.text = QLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -12,6 +12,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.views.naming import choose, named
+from gui.views.plot import Plot
 
 COMPONENTS = (
     ("tangential", "along the line"),
@@ -70,14 +71,10 @@ class ProfilePanel(QWidget):
         row.addWidget(self.component)
         row.addWidget(self.copy)
         row.addStretch(1)
-        self.plot = pg.PlotWidget()
-        self.plot.setAccessibleName("Profile")
-        self.plot.setToolTip("The profile with the band of its 68.3 % interval")
-        self.plot.setMinimumHeight(120)
+        self.plot = Plot("Profile", "The profile with the band of its 68.3 % interval", (300, 130))
         self.plot.showGrid(x=True, y=True, alpha=0.25)
-        self.plot.getPlotItem().setMenuEnabled(False)
         nothing = np.zeros(0)
-        ends = [pg.PlotDataItem(nothing, nothing, pen=None) for _ in range(2)]
+        ends = [pg.PlotCurveItem(nothing, nothing, pen=None) for _ in range(2)]
         self.low, self.high = ends
         colour = pg.mkColor(_COLOUR)
         colour.setAlpha(70)

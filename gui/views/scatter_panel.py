@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from gui.colours import table
 from gui.views.naming import Number, named, silent
+from gui.views.plot import Plot
 
 _LIMITS = "#ff9d1e"
 
@@ -54,11 +55,8 @@ class ScatterPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = _Box()
-        self.plot = pg.PlotWidget(viewBox=self.box)
-        self.plot.setAccessibleName("Vectors over u and v")
-        self.plot.setToolTip("Drag a rectangle: vectors outside it are rejected")
-        self.plot.setMinimumHeight(180)
-        self.plot.getPlotItem().setMenuEnabled(False)
+        tip = "Drag a rectangle: vectors outside it are rejected"
+        self.plot = Plot("Vectors over u and v", tip, (300, 150), self.box)
         self.image = pg.ImageItem(axisOrder="row-major")
         self.image.setLookupTable(table("viridis"))
         self.plot.addItem(self.image)

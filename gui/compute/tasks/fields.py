@@ -188,8 +188,8 @@ _COMPUTE: Mapping[str, Callable[[VectorField], Float]] = {
 
 
 def _classes(field: VectorField) -> Float:
-    """Number of the gravest flag (:func:`gui.quantities.flag_order`), 0 = none, NaN = masked."""
-    values = np.zeros(field.flags.shape, np.float32)
+    """Number of the gravest flag (:func:`gui.quantities.flag_order`); NaN = none, or masked."""
+    values = np.full(field.flags.shape, np.nan, np.float32)
     for number, flag in reversed(list(enumerate(flag_order(), start=1))):
         values[(field.flags & int(flag)) != 0] = number
     values[(field.flags & int(Flag.MASKED)) != 0] = np.nan
@@ -210,6 +210,8 @@ def colour_range(values: Float, name: str) -> tuple[float, float]:
     if not seen.size:
         return (-1.0, 1.0) if kind.diverging else (0.0, 1.0)
     low, high = (float(each) for each in np.percentile(seen, (_LOW, _HIGH)))
+    if kind.name == "peak ratio":  # what is above a few is all alike: there is no second peak
+        return 1.0, max(2.0, min(high, 6.0))
     if kind.diverging:
         most = max(abs(low), abs(high)) or float(np.abs(seen).max()) or 1.0
         return -most, most
@@ -301,21 +303,38 @@ def texture(
     Returns
     -------
     dict
-        ``pyramid`` of grey levels of mean 0 and variance 1, with ``x0``, ``y0``, ``step`` in px.
+        ``pyramid`` of grey levels of mean 0 and variance 1, with ``x0``, ``y0`` and one ``step``
+        in px.
     """
-    seen = _usable(_thinned(seen_from(field, subtract, subtracted), _LONGEST))
+    seen = _square(_usable(_thinned(seen_from(field, subtract, subtracted), _LONGEST)))
     if not (seen.flags == 0).any():
         return None
     refine = max(1, min(8, _LONGEST // max(seen.u.shape)))
     drawn = post.line_integral_convolution(seen, np.random.default_rng(1), refine=refine)
     place = place_of(seen)
-    step = tuple(each / refine for each in place["step"])
-    first = tuple(
-        place[key] - whole / 2 + part / 2
-        for key, whole, part in zip(("x0", "y0"), place["step"], step, strict=True)
-    )
-    pyramid = Pyramid.build(drawn.astype(np.float32))
-    return {"pyramid": pyramid, "x0": first[0], "y0": first[1], "step": step}
+    whole = place["step"][0]
+    step = whole / refine
+    return {
+        "pyramid": Pyramid.build(drawn.astype(np.float32)),
+        "x0": place["x0"] - whole / 2 + step / 2,
+        "y0": place["y0"] - whole / 2 + step / 2,
+        "step": step,
+    }
+
+
+def _square(field: VectorField) -> VectorField:
+    """The field on points that are as far apart along x as along y."""
+    across, down = place_of(field)["step"]
+    if min(field.u.shape) < 2 or np.isclose(across, down):
+        return field
+    step = min(across, down)
+    x = np.arange(field.x[0], field.x[-1] + step / 2, step)
+    y = np.arange(field.y[0], field.y[-1] + step / 2, step)
+    x, y = (np.clip(a, b[0], b[-1]) for a, b in ((x, field.x), (y, field.y)))
+    points = np.stack(np.meshgrid(x, y), axis=-1)
+    u, v = np.moveaxis(post.sample(field, points), -1, 0).astype(np.float32)
+    flags = np.where(np.isfinite(u), 0, int(Flag.MASKED)).astype(np.uint16)
+    return VectorField(x=x, y=y, u=u, v=v, flags=flags)
 
 
 @task
