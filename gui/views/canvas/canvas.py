@@ -270,11 +270,6 @@ class Canvas(QWidget):
         self._overlay.region = region
         self.update_view()
 
-    def show_axes(self, origin: tuple[float, float] | None) -> None:
-        """Show the calibrated axes at their origin (px): x to the right, y up."""
-        self._overlay.axes = origin
-        self.update_view()
-
     def set_scale_bar(self, pixel_size: float | None, unit: str = "px") -> None:
         """Show a scale bar for pixels of this length in this unit; None = none."""
         self._overlay.pixel_size, self._overlay.unit = pixel_size, unit
@@ -412,8 +407,6 @@ class Canvas(QWidget):
             return
         if self._overlay.region is not None:
             over.draw_region(painter, camera, self._overlay.region)
-        if self._overlay.axes is not None:
-            over.draw_axes(painter, camera, self._overlay.axes)
         over.draw_shapes(painter, camera, self._state)
         over.draw_measure_text(painter, camera, self._state, self._overlay.measure_text)
         if self._overlay.axes is not None:

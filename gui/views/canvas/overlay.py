@@ -26,7 +26,6 @@ _HANDLE = 4.0  # half the side, logical pixels
 _SCALE = 130.0  # logical pixels; the longest scale bar
 _AXIS = 42.0  # the axes of the calibration
 _ARROW = 70.0  # the longest reference arrow
-_AXIS = 46.0  # logical pixels
 _MANY = 80  # points; more handles than that would hide the line
 
 
@@ -49,8 +48,6 @@ class Overlay:
         Origin, px, of the calibrated axes.
     hint : str
         In the middle, while there is nothing to see.
-    axes : (x, y) or None
-        The origin of the calibrated coordinates, px.
     """
 
     markers: list[Point] = field(default_factory=list)
@@ -61,7 +58,6 @@ class Overlay:
     unit: str = "px"
     axes: Point | None = None
     hint: str = ""
-    axes: Point | None = None
 
 
 def draw_region(painter: QPainter, camera: Camera, region: Sequence[float]) -> None:
@@ -128,30 +124,6 @@ def draw_outline(
             painter.drawPolygon(polygon)
         else:
             painter.drawPolyline(polygon)
-
-
-def draw_axes(painter: QPainter, camera: Camera, origin: Point) -> None:
-    """The origin and the calibrated axes: x to the right, y up."""
-    x, y = camera.to_view(*origin)
-    if not (-60 < x < camera.width + 60 and -60 < y < camera.height + 60):
-        return
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    ends = ((_AXIS, 0.0), (0.0, -_AXIS))
-    for pen in (_pen(EDGE_COLOUR, 3.6), _pen(MEASURE_COLOUR, 1.8)):
-        painter.setPen(pen)
-        for right, down in ends:
-            tip = QPointF(x + right, y + down)
-            painter.drawLine(QPointF(x - 0.2 * right, y - 0.2 * down), tip)
-            for side in (-1, 1):  # the two strokes of the arrow's head
-                back = QPointF(0.15 * right + side * 0.1 * down, 0.15 * down + side * 0.1 * right)
-                painter.drawLine(tip, tip - back)
-    for name, (right, down) in zip("xy", ends, strict=True):
-        spot = QPointF(x + 1.2 * right + (3 if down else -3), y + 1.2 * down + (4 if right else 0))
-        painter.setPen(_pen(EDGE_COLOUR, 1.0))
-        painter.drawText(spot + QPointF(1, 1), name)
-        painter.setPen(_pen(MEASURE_COLOUR, 1.0))
-        painter.drawText(spot, name)
 
 
 def draw_markers(painter: QPainter, camera: Camera, overlay: Overlay) -> None:
