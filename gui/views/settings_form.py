@@ -257,8 +257,7 @@ class Region(Editor):
         self.sizes = Sizes(unit)
         self.sizes.edited.connect(self.edited.emit)
         self.sizes.widget.setPlaceholderText("whole frame")  # type: ignore[attr-defined]
-        self.draw = QToolButton()
-        self.draw.setText("Draw")
+        self.draw = QPushButton("Draw")
         self.draw.setCheckable(True)
         self.draw.setToolTip("Draw the rectangle on the image")
         self.draw.clicked.connect(self.drawing_wanted.emit)
@@ -576,7 +575,7 @@ class SettingsForm(QWidget):
             box.setToolTip(summary[0])
         grid = QGridLayout(box)
         grid.setColumnStretch(1, 1)
-        grid.setColumnMinimumWidth(0, 86)
+        grid.setColumnMinimumWidth(0, 112)
         grid.setHorizontalSpacing(6)
         for n, item in enumerate(dataclasses.fields(values)):
             row = Row(stage, item, self)
