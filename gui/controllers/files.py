@@ -33,12 +33,12 @@ KINDS = (
 )
 _SPECS = (
     ActionSpec(
-        "file.open", "Open ...", "File", "Ctrl+O",
+        "file.open", "Open…", "File", "Ctrl+O",
         "Open two images, a data set, a tif of many pages, a video, results or a session",
         group="open", toolbar=True,
     ),
     ActionSpec(
-        "file.open_folder", "Open folder ...", "File", "Ctrl+L",
+        "file.open_folder", "Open folder…", "File", "Ctrl+Shift+F",
         "Open a folder of images", group="open", toolbar=True,
     ),
     ActionSpec("file.recent", "Open recent", "File", tip="What was open lately", group="open"),

@@ -57,6 +57,9 @@ class View:
         ):
             window.action(name).triggered.connect(lambda _=False, c=call: c())
         window.action("view.full_screen").triggered.connect(self.set_full_screen)
+        window.welcome.example_requested.connect(
+            lambda: window.action("synthetic.make").trigger()  # made later than this
+        )
         for topic in (Topic.SOURCE, Topic.PAIR, Topic.RESULTS):
             session.subscribe(topic, self.update)
         session.subscribe(Topic.TITLE, self._show_title)

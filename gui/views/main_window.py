@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
             self.addAction(action)  # its shortcut works with the menu bar hidden too
         for menu in {spec.menu for spec in specs}:
             self._fill(menu)
-        if any(spec.toolbar for spec in specs):
+        if self._first_layout is not None and any(spec.toolbar for spec in specs):
             self._fill_toolbar()
 
     def _fill(self, menu: str) -> None:
@@ -356,7 +356,8 @@ class MainWindow(QMainWindow):
     # -- layout
 
     def begin_layout(self) -> None:
-        """Bring the first panel of every side to the front; call once when all are there."""
+        """Fill the tool bar and bring the first panel of every side to the front: all are there."""
+        self._fill_toolbar()
         for side in _AREAS:
             first = next((n for n, s in self._side_of.items() if s == side), None)
             if first is not None:

@@ -18,6 +18,8 @@ from PyQt6.QtWidgets import (
     QSizePolicy,
     QSpinBox,
     QSplitter,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -117,6 +119,14 @@ class PairModel(QAbstractListModel):
         return None
 
 
+class _Row(QStyledItemDelegate):
+    """A row as wide as the list, so that long names are cut in their middle."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Narrower than any list, which widens it to its own width."""
+        return QSize(THUMBNAIL, super().sizeHint(option, index).height())
+
+
 class PairPanel(QWidget):
     """Source, pairing, list of pairs, contrast.
 
@@ -174,6 +184,7 @@ class PairPanel(QWidget):
         self.model = PairModel(self.thumbnail_wanted.emit, self)
         self.list = QListView()
         self.list.setModel(self.model)
+        self.list.setItemDelegate(_Row(self.list))
         self.list.setAccessibleName("Pairs")
         self.list.setToolTip("Pairs; the arrow keys go to the next and the previous one")
         self.list.setUniformItemSizes(True)

@@ -47,8 +47,8 @@ class Welcome(QWidget):
         )
         under.setAlignment(Qt.AlignmentFlag.AlignCenter)
         under.setWordWrap(True)
-        self.open_button = _button("Open files ...", "Choose images or another file (Ctrl+O)")
-        self.folder_button = _button("Open a folder ...", "Choose a folder of images")
+        self.open_button = _button("Open files…", "Choose images or another file (Ctrl+O)")
+        self.folder_button = _button("Open a folder…", "Choose a folder of images")
         self.example_button = _button(
             "Make an example", "Draw a synthetic image pair with known displacement and open it"
         )
@@ -102,7 +102,7 @@ class Welcome(QWidget):
         self._recent_title.setVisible(bool(entries))
         for paths in entries:
             names = ", ".join(path.name or str(path) for path in paths[:2])
-            text = f"{names} ..." if len(paths) > 2 else names
+            text = f"{names}…" if len(paths) > 2 else names
             button = QPushButton(text)
             button.setFlat(True)
             button.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -125,5 +125,5 @@ class Welcome(QWidget):
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
-    button.setAccessibleName(text.removesuffix(" ..."))
+    button.setAccessibleName(text.removesuffix("…"))
     return button

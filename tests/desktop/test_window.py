@@ -412,9 +412,12 @@ def every_widget(window: QWidget) -> list[QWidget]:
         QAbstractSlider,
         QAbstractSpinBox,
         QComboBox,
+        QDockWidget,
+        QHeaderView,
         QLineEdit,
         QPlainTextEdit,
         QScrollBar,
+        QTabBar,
         QTextEdit,
     )
 
@@ -422,9 +425,18 @@ def every_widget(window: QWidget) -> list[QWidget]:
              QLineEdit, QPlainTextEdit, QTextEdit)  # fmt: skip
     found = []
     for widget in window.findChildren(QWidget):
-        inner = isinstance(widget.parent(), (QAbstractSpinBox, QComboBox))
-        made_by_qt = widget.objectName().startswith("qt_") or isinstance(widget, QScrollBar)
-        if isinstance(widget, kinds) and not inner and not made_by_qt:
+        if not isinstance(widget, kinds) or isinstance(widget, (QScrollBar, QHeaderView)):
+            continue
+        parents = []
+        parent = widget.parent()
+        while parent is not None and parent is not window:
+            parents.append(parent)
+            parent = parent.parent()
+        inner = (QAbstractSpinBox, QComboBox, QTabBar, QAbstractItemView)
+        title_bar = bool(parents) and isinstance(parents[0], QDockWidget)  # Qt's own buttons
+        if widget.objectName().startswith("qt_") or title_bar:
+            continue
+        if not any(isinstance(parent, inner) for parent in parents):
             found.append(widget)
     return found
 
