@@ -68,6 +68,8 @@ class BatchOrder:
     workers : int
         Processes; 0 = the command chooses.
     overwrite, retry_failed : bool
+    place : Path or None
+        Where settings, masks and list of the run are written; None: in a folder beside the results.
     """
 
     spec: SourceSpec
@@ -87,6 +89,7 @@ class BatchOrder:
     workers: int = 0
     overwrite: bool = False
     retry_failed: bool = False
+    place: Path | None = None
 
     def __post_init__(self) -> None:
         if self.last < 0:
@@ -111,7 +114,9 @@ class BatchOrder:
 
     @property
     def folder(self) -> Path:
-        """Where settings, masks and list of the run are kept: a folder beside the results."""
+        """Where settings, masks and list of the run are kept."""
+        if self.place is not None:
+            return self.place
         return self.output.with_name(f"{self.output.stem}_run")
 
     def replace(self, **changes: Any) -> BatchOrder:
@@ -457,7 +462,9 @@ def ending(returncode: int, errors: str, state: RunState, output: Path) -> Endin
     if returncode == REFUSED:
         return Ending("error", f"The run was refused: {reason or 'no reason was given'}")
     kept = f"{counts + ', and what is finished is kept' if counts else 'What is finished is kept'}"
-    if returncode == INTERRUPTED or returncode == -2:
+    if returncode == INTERRUPTED and state.total and not state.pending:
+        return Ending("info", f"{output.name}: it had just ended: {counts}")
+    if returncode in (INTERRUPTED, -2):
         return Ending("info", f"Stopped. {kept}: Start goes on", resumable=True)
     if returncode == STOPPED:
         why = reason or "the system ended it"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QTimer
 from PyQt6.QtGui import QCloseEvent, QGuiApplication
 
 from gui.batch import (
     BatchOrder,
+    Ending,
     Failure,
     RunState,
     as_typed,
@@ -138,9 +139,11 @@ class BatchController(QObject):
     # -- what is asked for
 
     def show_panel(self) -> None:
-        """Bring the panel to the front."""
+        """Bring the panel to the front; what a run would do is found out meanwhile."""
         self._program.window.show_panel("batch")
-        self._stand()
+        if not self.running:
+            self._stand()
+            self.check(quietly=True)
 
     def order(self, *, retry: bool = False) -> BatchOrder | None:
         """What panel and session ask for; None after the user has been told what is missing."""
@@ -262,13 +265,73 @@ class BatchController(QObject):
         what = f"{standing.done} done, {standing.failed} failed, {standing.pending} left"
         self.panel.show_status(f"Results are there: {what}.")
 
-    # -- running
+    # -- checking
 
-    def check(self) -> None:
-        """Let the command say what it would do."""
-        order = self.order()
-        if order is not None and not self.running:
-            self._prepare(order, then_run=False)
+    def check(self, *, quietly: bool = False) -> None:
+        """Let the command say what it would do, and whether it can.
+
+        Parameters
+        ----------
+        quietly : bool
+            A refusal is shown in the panel only.
+        """
+        if self.running:
+            return
+        try:
+            order = self._wanted()
+        except PIVError as problem:
+            if not quietly:
+                self._program.tell.error(str(problem))
+            return
+        self._drop_check()
+        if not order.folder.exists():  # a check leaves nothing beside the user's files
+            order = order.replace(place=self._program.home / "check")
+        self.panel.show_status("The run is being checked.")
+        self._program.quick.run(
+            "batch.prepare",
+            done=lambda words: self._dry_run(order, words, quietly),
+            failed=lambda text: self._told(Ending("error", text), quietly),
+            key="batch.check",
+            order=order,
+        )
+
+    def _dry_run(self, order: BatchOrder, words: list[str], quietly: bool) -> None:
+        if self.running:
+            return
+        said: list[str] = []
+        check = self._check = Lines(self)
+        check.line.connect(said.append)
+        check.ended.connect(lambda code, errors: self._checked(order, said, code, errors, quietly))
+        try:
+            check.start([*words, "--dry-run"], environment())
+        except OSError as problem:
+            self._drop_check()
+            self._told(Ending("error", _not_started(problem)), quietly)
+
+    def _checked(
+        self, order: BatchOrder, said: list[str], code: int, errors: str, quietly: bool
+    ) -> None:
+        self._drop_check()
+        rows = read_dry_run("\n".join(said))
+        if rows:
+            self.panel.show_estimate([(what.capitalize(), value) for what, value in rows])
+        if code != 0:
+            self._told(ending(code, errors, RunState(), order.output), quietly)
+        else:
+            self.panel.show_status("Checked: the run can start.")
+
+    def _told(self, told: Ending, quietly: bool) -> None:
+        self.panel.show_status(sentence(told.text))
+        if not quietly:
+            getattr(self._program.tell, told.level)(told.text, told.detail)
+
+    def _drop_check(self) -> None:
+        check, self._check = self._check, None
+        if check is not None:
+            check.close()
+            check.deleteLater()
+
+    # -- running
 
     def start(self) -> None:
         """Begin, or go on."""
@@ -286,7 +349,7 @@ class BatchController(QObject):
             )
             if answer != "Replace":
                 return
-        self._prepare(order, then_run=True)
+        self._prepare(order)
 
     def retry(self) -> None:
         """Analyse the failed pairs again."""
@@ -302,7 +365,7 @@ class BatchController(QObject):
                 "start the run first"
             )
             return
-        self._prepare(order, then_run=True)
+        self._prepare(order)
 
     def copy_command(self) -> None:
         """Put the command into the clipboard."""
@@ -318,67 +381,33 @@ class BatchController(QObject):
 
         self._program.quick.run("batch.prepare", done=copied, order=order)
 
-    def _prepare(self, order: BatchOrder, *, then_run: bool) -> None:
-        self._set_running(order)
-        self.panel.show_status("The run is being checked.")
-        self._program.quick.run(
-            "batch.prepare",
-            done=lambda words: self._dry_run(order, words, then_run),
-            failed=self._refuse,
-            order=order,
-        )
+    def _prepare(self, order: BatchOrder) -> None:
+        self._drop_check()
+        self._order = order
+        self.running, self.stopping = True, False
+        self.state = RunState()
+        self.panel.set_running(True)
+        self.panel.show_status("The run is being prepared.")
+        self._program.window.set_busy("Series: being prepared", None, self.stop)
+        self._program.quick.run("batch.prepare", done=self._begin, failed=self._refuse, order=order)
 
-    def _dry_run(self, order: BatchOrder, words: list[str], then_run: bool) -> None:
+    def _begin(self, words: list[str]) -> None:
         if self.stopping:
             self._finish("Stopped before the run began.")
             return
-        said: list[str] = []
-        check = self._check = Lines(self)
-        check.line.connect(said.append)
-        check.ended.connect(
-            lambda code, errors: self._checked(order, words, then_run, said, code, errors)
-        )
-        self._launch(check, [*words, "--dry-run"])
-
-    def _checked(
-        self,
-        order: BatchOrder,
-        words: list[str],
-        then_run: bool,
-        said: list[str],
-        code: int,
-        errors: str,
-    ) -> None:
-        self._drop("_check")
-        rows = read_dry_run("\n".join(said))
-        if rows:
-            self.panel.show_estimate([(what.capitalize(), value) for what, value in rows])
-        if self.stopping:
-            self._finish("Stopped before the run began.")
-        elif code != 0:
-            self._refuse_with(ending(code, errors, RunState(), order.output))
-        elif then_run:
-            self._begin(words)
-        else:
-            self._finish("Checked: the run can start.")
-
-    def _begin(self, words: list[str]) -> None:
-        self.state = RunState()
         self._opened = False
         self._list(())
         run = self._run = Lines(self)
         run.line.connect(self._heard)
         run.ended.connect(self._ended)
+        self._changed = True
+        try:
+            run.start([*words, "--progress", "json"], environment())
+        except OSError as problem:
+            self._refuse(_not_started(problem))
+            return
         self._show.start()
         self._read.start()
-        self._changed = True
-        self._launch(run, [*words, "--progress", "json"])
-
-    def _launch(self, lines: Lines, words: list[str]) -> None:
-        try:
-            lines.start(words, environment())
-        except OSError as problem:
-            self._refuse(f"the run could not be started: {problem.strerror or problem}")
 
     def _heard(self, line: str) -> None:
         before, self.state = self.state, self.state.after(line)
@@ -404,26 +433,23 @@ class BatchController(QObject):
         if not self.running:
             self._program.tell.info("No series is running")
             return
-        lines = self._run or self._check
         if self.stopping:
-            if lines is not None:
-                lines.kill()
+            self._end_now()
             return
         self.stopping = True
         self.panel.set_running(True)  # Stop stays: pressed again, it does not wait
         self.panel.show_status("Stopping: what is nearly ready is stored. Stop again to end now.")
-        if lines is not None:
-            lines.interrupt()
+        if self._run is not None:
+            self._run.interrupt()
             self._kill.start()
 
     def _end_now(self) -> None:
-        lines = self._run or self._check
-        if lines is not None:
-            lines.kill()
+        if self._run is not None:
+            self._run.kill()
 
     def _ended(self, code: int, errors: str) -> None:
         order, self._order = self._order, None
-        self._drop("_run")
+        self._drop_run()
         assert order is not None
         told = ending(code, errors, self.state, order.output)
         self._changed = True
@@ -442,19 +468,9 @@ class BatchController(QObject):
             self.panel.show_status(self._last_text)
 
     def _refuse(self, text: str) -> None:
-        self._drop("_run", "_check")
-        self._finish(text)
+        self._drop_run()
+        self._finish(sentence(text))
         self._program.tell.error(text)
-
-    def _refuse_with(self, told: Any) -> None:
-        self._finish(told.text)
-        getattr(self._program.tell, told.level)(told.text, told.detail)
-
-    def _set_running(self, order: BatchOrder) -> None:
-        self._order = order
-        self.running, self.stopping = True, False
-        self.panel.set_running(True)
-        self._program.window.set_busy("Series: being checked", None, self.stop)
 
     def _finish(self, text: str) -> None:
         self._show.stop()
@@ -470,12 +486,10 @@ class BatchController(QObject):
             self._closing_after = False
             QTimer.singleShot(0, self._program.window.close)
 
-    def _drop(self, *names: str) -> None:
-        for name in names:
-            lines = getattr(self, name)
-            setattr(self, name, None)
-            if lines is not None:
-                lines.deleteLater()
+    def _drop_run(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.deleteLater()
 
     # -- results
 
@@ -585,11 +599,15 @@ class BatchController(QObject):
             end()
         for timer in (self._show, self._read, self._kill):
             timer.stop()
-        for lines in (self._run, self._check):
-            if lines is not None:
-                lines.close()
-        self._run = self._check = None
+        self._drop_check()
+        if self._run is not None:
+            self._run.close()
+        self._drop_run()
         self.running = False
+
+
+def _not_started(problem: OSError) -> str:
+    return f"the command could not be started: {problem.strerror or problem}"
 
 
 def sentence(text: str) -> str:
