@@ -30,6 +30,11 @@ class FormsWindow(StubWindow):
         self.frame.setCentralWidget(self.canvas)
         self.raised: list[str] = []
 
+    def add_actions(self, specs: Any) -> None:
+        super().add_actions(specs)
+        for spec in specs:
+            self.action(spec.name).setCheckable(spec.checkable)
+
     def add_panel(self, name: str, title: str, widget: QWidget, side: str, **_: Any) -> QDockWidget:
         dock = QDockWidget(title, self.frame)
         dock.setWidget(widget)

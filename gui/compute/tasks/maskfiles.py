@@ -37,18 +37,15 @@ def write(context: Context, path: Path, mask: Bool) -> Path:  # noqa: ARG001
     Raises
     ------
     InputError
-        If the file's kind is not known, or it cannot be written.
+        If the file's kind is not known.
+    PIVError
+        If the system refuses to write.
     """
     path = Path(path)
     if path.suffix.lower() not in KINDS:
         raise InputError(f"a mask is written as .png, .tif or .bmp, not {path.suffix or path.name}")
     from PIL import Image
 
-    try:
-        with replacing_path(path) as part:
-            Image.fromarray(as_image(np.asarray(mask))).save(
-                part, format=KINDS[path.suffix.lower()]
-            )
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    with replacing_path(path) as part:
+        Image.fromarray(as_image(np.asarray(mask))).save(part, format=KINDS[path.suffix.lower()])
     return path

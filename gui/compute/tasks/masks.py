@@ -27,6 +27,7 @@ _SIGNIFICANT = 5.0  # deviations of the noise by which a particle stands out
 _SURE = 1.7  # a region's largest disc has so many times the radius of the largest gap
 _SMALLEST = 80  # px; a smaller region is no candidate
 _GLARE = 4  # px; radius of the smallest disc of saturated pixels that is no particle
+_BLOOM = 2  # px; light that runs over the edge of a glare
 _TOLERANCE = 1.0  # px; by which an outline may leave the pixels' edges
 _MOST = 20  # shapes
 
@@ -182,14 +183,17 @@ def _between_particles(frames: list[Float], candidates: Bool) -> Bool:
 
 def _glare(frames: list[Float]) -> Bool:
     """Where both frames are saturated over more than a particle image."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _GLARE + 1, 2 * _GLARE + 1))
+    disc, bloom = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        for radius in (_GLARE, _BLOOM)
+    )
     both = np.ones(frames[0].shape, np.uint8)
     for frame in frames:
         top = frame.max()
         white = frame >= top if top > frame.min() else np.zeros(frame.shape, bool)
         both &= white.astype(np.uint8)
     found = cv2.morphologyEx(both, cv2.MORPH_OPEN, disc)
-    return np.asarray(cv2.dilate(found, disc) > 0)
+    return np.asarray(cv2.dilate(found, bloom) > 0)
 
 
 def _smooth(image: Any, sigma: float) -> npt.NDArray[np.float32]:
