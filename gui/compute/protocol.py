@@ -20,6 +20,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Literal, TypeAlias
@@ -27,6 +28,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+_HEAVY = ("torch", "cv2")  # the window's process never loads them
 LARGE = 64 << 10  # bytes; a smaller array travels in the message
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -278,9 +280,18 @@ class _Pickler(pickle.Pickler):
         return self._named[id(value)]
 
     def reducer_override(self, value: Any) -> Any:
-        """Read-only mappings, which fields and analyses have, travel as what they are."""
+        """Send what loads no heavy library where it arrives.
+
+        Read-only mappings, which fields and analyses have, travel as what they are; a text of a
+        library's own kind, such as torch's version, as plain text.
+        """
         if type(value) is MappingProxyType:
             return _read_only, (dict(value),)
+        if isinstance(value, str) and not isinstance(value, Enum):
+            return str, (str.__str__(value),)
+        kind = value if isinstance(value, type) else type(value)
+        if kind.__module__.partition(".")[0] in _HEAVY:
+            raise TypeError(f"a {kind.__module__}.{kind.__name__} must not leave its process")
         return NotImplemented
 
 

@@ -51,12 +51,16 @@ class Context:
         self._request = request
         self._tell = tell
         self._last = -1.0
+        self._text = ""
 
     def progress(self, done: int, total: int, text: str = "") -> None:
-        """Tell how far it is; ``total`` 0 = nobody knows.  Called often, it tells seldom."""
+        """Tell how far it is; ``total`` 0 = nobody knows.
+
+        Called often with the same text, it tells seldom: a text that counts should do so in steps.
+        """
         now = time.monotonic()
-        if now - self._last >= _SELDOM or done == total:
-            self._last = now
+        if now - self._last >= _SELDOM or text != self._text or done == total:
+            self._last, self._text = now, text
             self._tell(Reply(self._request, "progress", (int(done), int(total), text)))
 
 

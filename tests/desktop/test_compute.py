@@ -443,6 +443,14 @@ def test_a_reading_process_needs_no_torch(client):
     assert ask(client, "modules", names=["torch", "cv2", "PyQt6", "matplotlib"]) == []
 
 
+def test_nothing_that_would_load_torch_leaves_a_process(shared):
+    reply = answer(shared, shared.send("sample.tensor"))
+    assert reply.kind == "bug"
+    assert "must not leave its process" in reply.value
+    version = ask(shared, "version")
+    assert (type(version), version) == (str, "2.0")
+
+
 def test_maps_of_one_file_are_one_map(tmp_path):
     scratch = Scratch(tmp_path, "t_", owner=True)
     (held,) = scratch.write(scratch.pack(large()))

@@ -30,6 +30,8 @@ __all__ = [
     "quit_quietly",
     "rows",
     "sleep",
+    "tensor",
+    "version",
 ]
 
 
@@ -128,6 +130,27 @@ def noise(context):
     sys.stdout.write("a library prints\n")
     os.write(1, b"so does C\n")
     return "heard"
+
+
+class Tensor:
+    """As far as its name goes, one of torch's."""
+
+
+class Version(str):
+    """As torch says which one it is."""
+
+
+Tensor.__module__ = Version.__module__ = "torch.somewhere"
+
+
+@task
+def tensor(context):
+    return {"tensor": Tensor()}
+
+
+@task
+def version(context):
+    return Version("2.0")
 
 
 def not_a_task(context):
