@@ -493,10 +493,10 @@ class Session:
             self.settings, self.model = settings, model
             self.masks, self.calibration = masks, calibration
             self.display, self.selection = display, selection
-            self.index = max(0, min(index, self.count - 1))
             self._results = dict(results)
             self._own = set(results)
             self._store_edits = dict(store_edits)
+            self.index = max(0, min(index, self.count - 1))
             self.path = path
             self._tell_all()
 
