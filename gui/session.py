@@ -612,9 +612,8 @@ class Session:
 
     def _changed(self, topic: Topic, *, work: bool = True) -> None:
         self.revision += 1
+        self.dirty = self.dirty or work
         self.notify(topic)
-        if work:
-            self.dirty = True
         self.notify(Topic.TITLE)
 
 
