@@ -11,7 +11,7 @@ from gui.quantities import flag_classes, quantity
 from gui.state import CalibrationState, DisplayOptions
 from gui.units import Units
 from piv.errors import InputError
-from piv.types import Analysis, Float, ImagePair, VectorField
+from piv.types import Analysis, Flag, Float, ImagePair, VectorField
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -223,6 +223,11 @@ def _values(order: FigureOrder) -> Float:
     if order.given is not None:
         return order.given.values
     display = order.display
+    if display.quantity == "flags":
+        field = order.field
+        values = values_of(field, "flags")
+        measured = np.isnan(values) & ((field.flags & int(Flag.MASKED)) == 0)
+        return np.where(measured, np.float32(0), values)
     return values_of(order.field, display.quantity, display.subtract, display.subtracted)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST = 4096  # px; a side of the images
 
-#: flow -> what it is, for people; the flows of :data:`synth.scene.FLOWS`
+#: flow -> what it is, for people; those of :data:`synth.scene.FLOWS` whose size can be chosen
 FLOWS: Mapping[str, str] = MappingProxyType(
     {
         "vortex": "vortices at random places",
@@ -33,8 +33,6 @@ FLOWS: Mapping[str, str] = MappingProxyType(
         "wake": "vortex street behind a cylinder",
         "linear": "shear, strain or rotation",
         "sine": "one wave",
-        "triangle": "one triangular wave",
-        "step": "step of the velocity",
         "core": "one vortex",
         "uniform": "uniform displacement",
     }
@@ -82,7 +80,7 @@ class Maker:
     noise: float = _entry(0.02, "Read noise over the peak of a bright particle", "", 0.0, 1.0, 0.01)
     loss: float = _entry(0.05, "Share of the particles that lose their partner", "", 0.0, 0.9, 0.05)
     gradient: float = _entry(
-        0.1, "Largest rms velocity gradient; the rest of the displacement is a mean flow", "px/px",
+        0.1, "Largest rms velocity gradient; a mean flow takes the rest of the displacement", "px/px",
         0.001, 1.0, 0.01,
     )  # fmt: skip
 
