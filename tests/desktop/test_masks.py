@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from pairs import uniform_pair
@@ -389,8 +390,6 @@ def test_a_dark_body_and_a_glare_are_found() -> None:
 
 
 def test_the_task_looks_in_the_region_only(tmp_path: Path) -> None:
-    import imageio.v3 as iio
-
     pair, truth = with_body()
     for letter, frame in (("a", pair.first), ("b", pair.second)):
         iio.imwrite(tmp_path / f"run_001{letter}.png", frame)
@@ -403,14 +402,20 @@ def test_the_task_looks_in_the_region_only(tmp_path: Path) -> None:
     assert (found & truth)[:, :170].sum() > 0.8 * truth[:, :170].sum()
 
 
-def test_frames_without_any_particle_are_told(tmp_path: Path) -> None:
-    import imageio.v3 as iio
-
+def test_noise_alone_is_not_judged(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for letter in "ab":
         iio.imwrite(tmp_path / f"run_001{letter}.png", rng.integers(0, 9, (96, 128), np.uint8))
-    shapes, share = automatic(CONTEXT, SourceSpec(tmp_path), 0)
-    assert not shapes or share < 0.95
+    assert automatic(CONTEXT, SourceSpec(tmp_path), 0) == ((), 0.0)
+
+
+def test_a_pair_with_nothing_left_is_told(tmp_path: Path) -> None:
+    white = np.full((96, 128), 255, np.uint8)
+    white[:8, :8] = 20
+    for letter in "ab":
+        iio.imwrite(tmp_path / f"run_001{letter}.png", white)
+    with pytest.raises(InputError, match="no moving particles were found"):
+        automatic(CONTEXT, SourceSpec(tmp_path), 0)
 
 
 def test_outlines_hold_what_they_were_made_of() -> None:

@@ -84,7 +84,8 @@ def find_body(pair: ImagePair) -> Bool:
     than it.  Candidates are neighbourhoods in which both frames lack the one or the other.  Their
     noise says what counts as a particle's pixel.  A region is where a disc fits between all such
     pixels that is larger than any gap elsewhere in the frame, so that it ends at the particles and
-    not where an average ended.
+    not where an average ended.  Frames of which more than three quarters are empty cannot be judged
+    so, and nothing is found.
 
     Measured on a rendered cylinder with shadow and glare (sample_images/cylinder_wake): see
     tests/desktop/test_masks.py.

@@ -97,7 +97,7 @@ def measure(pair: ImagePair, context: Context | None = None) -> Measured:
         np.concatenate(parts) for parts in zip(*(_values(f) for f in plain), strict=True)
     )
     speed = np.hypot(u, v)
-    seen = speed.size >= 10
+    seen = speed.size >= 3
     noise = noise_share(pair)
     if seen:  # what correlates between the frames is no noise
         noise = min(noise, 1 - float(np.median(height)))
