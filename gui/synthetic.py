@@ -80,8 +80,8 @@ class Maker:
     noise: float = _entry(0.02, "Read noise over the peak of a bright particle", "", 0.0, 1.0, 0.01)
     loss: float = _entry(0.05, "Share of the particles that lose their partner", "", 0.0, 0.9, 0.05)
     gradient: float = _entry(
-        0.1, "Largest rms velocity gradient; a mean flow takes the rest of the displacement", "px/px",
-        0.001, 1.0, 0.01,
+        0.1, "Largest rms velocity gradient; a mean flow takes the rest of the displacement",
+        "px/px", 0.001, 1.0, 0.01,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

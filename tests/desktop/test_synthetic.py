@@ -49,7 +49,7 @@ def test_a_maker_makes_what_it_says(flow):
     assert made.pair.shape == SHAPE
     largest = max(np.abs(made.u).max(), np.abs(made.v).max())
     assert 1.0 < largest < 4.001
-    if flow in ("uniform", "core"):
+    if flow == "uniform":
         assert largest == pytest.approx(4.0, rel=1e-3)
     assert made.recipe["particles"]["density"] == 0.06
     assert made.recipe["particles"]["diameter"] == 3.0
