@@ -91,6 +91,7 @@ class Display:
         self._locked: dict[str, tuple[float, float]] = {}
         self._reference = 0.0
         self._read: list[int] = []
+        self._reading: int | None = None
         self._listeners: list[Callable[[], None]] = []
         window, session, canvas = program.window, program.session, program.window.canvas
         window.add_actions(_SPECS)
@@ -260,7 +261,7 @@ class Display:
     def _source_changed(self) -> None:
         for kept in (self._edited, self._made, self._asked, self._locked, self._read):
             kept.clear()
-        self._reference = 0.0
+        self._reference, self._reading = 0.0, None
         self._result_changed()
 
     def _result_changed(self) -> None:
@@ -280,7 +281,8 @@ class Display:
         store, index = session.store, session.index
         if entry is not None or store is None or not index < len(store.statuses):
             return
-        if store.statuses[index] in (DONE, FAILED):
+        if store.statuses[index] in (DONE, FAILED) and self._reading != index:
+            self._reading = index
             self.program.quick.run(
                 "fields.read", key="display.read", path=store.path, position=index,
                 done=lambda analysis: self._entry_read(index, ResultEntry(index, analysis)),
@@ -289,6 +291,7 @@ class Display:
 
     def _entry_read(self, index: int, entry: ResultEntry) -> None:
         session = self.program.session
+        self._reading = None
         if session.store is None:
             return
         self._read = [each for each in self._read if each != index] + [index]

@@ -109,6 +109,8 @@ class Profiles:
             (x, y), rim = shape.points[0], shape.points[1]
             radius = math.hypot(rim[0] - x, rim[1] - y)
             self.program.session.set_selection(circle=(x, y, radius), line=None)
+        elif shape.kind == "distance":
+            self._drawn = False  # that of the calibration takes its place
 
     def _measure_changed(self, measure: Any) -> None:
         if not self._drawn or measure is None:

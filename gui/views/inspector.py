@@ -11,9 +11,8 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QRectF, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.colours import table
 from gui.views.naming import named
-from gui.views.plot import Plot
+from gui.views.plot import ColourImage, Plot
 
 _FLICKER = 250  # ms
 
@@ -27,8 +26,7 @@ class Picture(Plot):
         plot.setTitle(name, size="9pt")
         plot.setAspectLocked(True)
         plot.invertY(True)
-        self.image = pg.ImageItem(axisOrder="row-major")
-        self.image.setLookupTable(table(colours))
+        self.image = ColourImage(colours)
         self.addItem(self.image)
         self.cross = pg.ScatterPlotItem(size=13, symbol="+", pen=pg.mkPen("#ff4545", width=2))
         self.addItem(self.cross)
@@ -42,13 +40,13 @@ class Picture(Plot):
     ) -> None:
         """Show an array; ``rect`` is left, top, width, height of what it covers."""
         if array is None:
-            self.image.clear()
-            self.cross.clear()
+            self.image.show_array(None, (0.0, 1.0), QRectF())
+            self.cross.setData([], [])
             return
         low, high = levels or (float(np.nanmin(array)), float(np.nanmax(array)))
-        self.image.setImage(np.asarray(array, np.float32), levels=(low, max(high, low + 1e-6)))
-        if rect is not None:
-            self.image.setRect(QRectF(*rect))
+        rows, columns = array.shape
+        place = QRectF(*(rect or (-0.5, -0.5, float(columns), float(rows))))
+        self.image.show_array(array, (low, max(high, low + 1e-6)), place)
         self.cross.setData(*(([cross[0]], [cross[1]]) if cross is not None else ([], [])))
         self.getPlotItem().getViewBox().autoRange(padding=0.02)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyqtgraph as pg
-from PyQt6.QtCore import QEvent, QSize
-from PyQt6.QtGui import QPalette
+from PyQt6.QtCore import QEvent, QRectF, QSize
+from PyQt6.QtGui import QImage, QPainter, QPalette
+
+from gui.colours import table
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]  # no types
@@ -61,3 +65,60 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # no types
         plot.titleLabel.setAttr("color", text)
         if plot.titleLabel.text:
             plot.titleLabel.setText(plot.titleLabel.text)
+
+
+class ColourImage(pg.GraphicsObject):  # type: ignore[misc]  # no types
+    """An array in colours, in the plane of a plot.
+
+    The picture holds its own memory: that of pyqtgraph's ImageItem is shared with NumPy, and its
+    painting was seen to crash.
+
+    Attributes
+    ----------
+    array : array, shape (H, W), or None
+        What is shown; the first row is at the top of ``rect``.
+    rect : QRectF
+    """
+
+    def __init__(self, colours: str) -> None:
+        super().__init__()
+        self._table = table(colours)
+        self.array: npt.NDArray[Any] | None = None
+        self.rect = QRectF()
+        self._image = QImage()
+
+    def show_array(
+        self, array: npt.NDArray[Any] | None, levels: tuple[float, float], rect: QRectF
+    ) -> None:
+        """Show values between the ends of the colours; NaN is transparent."""
+        self.prepareGeometryChange()
+        self.array, self.rect = array, QRectF(rect)
+        self._image = QImage() if array is None else _painted(array, levels, self._table)
+        self.informViewBoundsChanged()
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        """What it covers."""
+        return QRectF(self.rect)
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        """Draw it, every sample as a cell."""
+        if not self._image.isNull():
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+            painter.drawImage(self.rect, self._image)
+
+
+def _painted(
+    array: npt.NDArray[Any], levels: tuple[float, float], colours: npt.NDArray[np.uint8]
+) -> QImage:
+    low, high = levels
+    with np.errstate(invalid="ignore"):
+        place = (np.asarray(array, np.float64) - low) * (255 / max(high - low, 1e-12))
+    seen = np.isfinite(place)
+    index = np.clip(np.where(seen, place, 0), 0, 255).astype(np.uint8)
+    pixels = np.empty((*index.shape, 4), np.uint8)
+    pixels[..., :3] = colours[index]
+    pixels[..., 3] = np.where(seen, 255, 0)
+    height, width = index.shape
+    data = pixels.tobytes()
+    return QImage(data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()

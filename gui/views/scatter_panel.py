@@ -11,9 +11,8 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.colours import table
 from gui.views.naming import Number, named, silent
-from gui.views.plot import Plot
+from gui.views.plot import ColourImage, Plot
 
 _LIMITS = "#ff9d1e"
 
@@ -57,8 +56,7 @@ class ScatterPanel(QWidget):
         self.box = _Box()
         tip = "Drag a rectangle: vectors outside it are rejected"
         self.plot = Plot("Vectors over u and v", tip, (300, 150), self.box)
-        self.image = pg.ImageItem(axisOrder="row-major")
-        self.image.setLookupTable(table("viridis"))
+        self.image = ColourImage("viridis")
         self.plot.addItem(self.image)
         self.outline = pg.PlotDataItem(pen=pg.mkPen(_LIMITS, width=2))
         self.plot.addItem(self.outline)
@@ -98,7 +96,7 @@ class ScatterPanel(QWidget):
 
     def show_nothing(self, text: str) -> None:
         """Clear it, and say why."""
-        self.image.clear()
+        self.image.show_array(None, (0.0, 1.0), QRectF())
         self.outline.setData([], [])
         self.text.setText(text)
         self.clear.setEnabled(False)
@@ -114,12 +112,12 @@ class ScatterPanel(QWidget):
         """Show counts [v, u] between edges of u and of v, ascending, as they are shown."""
         shown = np.log1p(np.asarray(count, np.float32))
         shown = np.where(shown > 0, shown, np.nan)
-        self.image.setImage(shown, levels=(0.0, max(1.0, float(np.nanmax(shown, initial=1.0)))))
         u, v = edges
-        self.image.setRect(QRectF(u[0], v[0], u[-1] - u[0], v[-1] - v[0]))
+        place = QRectF(u[0], v[0], u[-1] - u[0], v[-1] - v[0])
+        self.image.show_array(shown, (0.0, max(1.0, float(np.nanmax(shown, initial=1.0)))), place)
         self.plot.setLabel("bottom", labels[0])
         self.plot.setLabel("left", labels[1])
-        self.box.setRange(QRectF(u[0], v[0], u[-1] - u[0], v[-1] - v[0]), padding=0.02)
+        self.box.setRange(place, padding=0.02)
         for each in self.ends:
             each.setEnabled(True)
 
