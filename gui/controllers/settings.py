@@ -375,6 +375,9 @@ class SettingsController:
             ("settings.whole", self.forget_region),
         ):
             window.action(name).triggered.connect(lambda _=False, call=call: call())
+        theme = self._program.controllers.get("theme")
+        if theme is not None:
+            theme.changed.connect(self.suggestions.refresh)
         session.subscribe(Topic.SETTINGS, self._show)
         session.subscribe(Topic.SOURCE, self._source_changed)
         session.subscribe(Topic.MASKS, self._masks_changed)

@@ -389,6 +389,17 @@ def test_a_dark_body_and_a_glare_are_found() -> None:
     assert (mirrored[:, ::-1] ^ found).mean() < 0.002
 
 
+def test_large_frames_are_binned_and_the_mask_is_as_large(monkeypatch: Any) -> None:
+    pair, truth = with_body()
+    large = ImagePair(*(f.repeat(2, axis=0).repeat(2, axis=1)[:319, :447] for f in
+                        (pair.first, pair.second)))  # fmt: skip
+    monkeypatch.setattr("gui.compute.tasks.masks._LARGE", 50_000)  # so that it need not be large
+    found = find_body(large)
+    assert found.shape == (319, 447)
+    expected = truth.repeat(2, axis=0).repeat(2, axis=1)[:319, :447]
+    assert (found & expected).sum() / (found | expected).sum() > 0.85
+
+
 def test_the_task_looks_in_the_region_only(tmp_path: Path) -> None:
     pair, truth = with_body()
     for letter, frame in (("a", pair.first), ("b", pair.second)):
