@@ -70,7 +70,7 @@ def _tables(
     longest = around("displacement", 0.5, 1.2, 0.5, 40.0)
     particles = {
         "density": around("density", 0.75, 1.3, 0.003, 0.4),
-        "diameter": around("diameter", 0.85, 1.15, 0.8, 7.0),
+        "diameter": around("diameter", 0.85, 1.15, 0.8, 10.0),
         "diameter_spread": [0.0, 0.3],
         "brightness_spread": [0.0, 0.8],
         "loss_of_pairs": [loss[0], max(loss[1], 0.1)],
