@@ -71,6 +71,8 @@ class Session:
         The pairs.
     store : StoreInfo or None
         A file of results, of these pairs or alone.
+    lost : mapping or None
+        What a session file says of a source that was not found, so that it can be saved again.
     index : int
         The pair that is looked at.
     settings : Settings
@@ -90,6 +92,7 @@ class Session:
     def __init__(self) -> None:
         self.source: SourceInfo | None = None
         self.store: StoreInfo | None = None
+        self.lost: Mapping[str, Any] | None = None  # a source that is not where it was
         self.index = 0
         self.settings = Settings()
         self.model = "default"
@@ -193,7 +196,7 @@ class Session:
         same = self.source is not None and self.source.path == info.path
         shape = self.shape
         with self.together():
-            self.source, self.store = info, None
+            self.source, self.store, self.lost = info, None, None
             self._drop_results()
             if not same or shape != info.shape:
                 self._set_masks(MaskSet())
@@ -235,7 +238,7 @@ class Session:
     def clear_source(self) -> None:
         """Close source and store."""
         with self.together():
-            self.source = self.store = None
+            self.source = self.store = self.lost = None
             self._drop_results()
             self._set_masks(MaskSet())
             self._set_calibration(CalibrationState())
@@ -484,12 +487,13 @@ class Session:
         index: int,
         results: Mapping[int, ResultEntry],
         store_edits: Mapping[int, FieldEdits],
+        lost: Mapping[str, Any] | None,
         path: Path | None,
     ) -> None:
         """Take everything from a session file; all topics are told."""
         self._reset_parts()
         with self.together():
-            self.source, self.store = source, store
+            self.source, self.store, self.lost = source, store, lost
             self.settings, self.model = settings, model
             self.masks, self.calibration = masks, calibration
             self.display, self.selection = display, selection

@@ -76,6 +76,7 @@ class Snapshot:
     selection: Selection
     results: Mapping[int, ResultEntry]
     store_edits: Mapping[int, FieldEdits]
+    lost: Mapping[str, Any] | None
     path: Path | None
     revision: int
 
@@ -107,7 +108,7 @@ def snapshot(session: Session) -> Snapshot:
     return Snapshot(
         session.source, session.store, session.index, session.settings, session.model,
         session.masks, session.calibration, session.display, session.selection,
-        session.own_results, session.store_edits, session.path, session.revision,
+        session.own_results, session.store_edits, session.lost, session.path, session.revision,
     )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def restore(session: Session, loaded: Loaded, path: Path | None) -> None:
         source=state.source, store=state.store, settings=state.settings, model=state.model,
         masks=state.masks, calibration=state.calibration, display=state.display,
         selection=state.selection, index=state.index, results=state.results,
-        store_edits=state.store_edits, path=path,
+        store_edits=state.store_edits, lost=state.lost, path=path,
     )  # fmt: skip
 
 
@@ -172,7 +173,9 @@ def write(state: Snapshot, path: Path, progress: Progress | None = None) -> None
         "version": VERSION,
         "program": f"ccfcn-piv {version('ccfcn-piv')}",
         "original": None if state.path is None else str(state.path),
-        "source": _plain_source(state.source, path.parent),
+        "source": _plain_lost(state.lost, path.parent)
+        if state.source is None
+        else _plain_source(state.source, path.parent),
         "store": None if state.store is None else _plain_store(state.store, path.parent),
         "index": state.index,
         "settings": piv_settings.to_dict(state.settings),
@@ -274,9 +277,7 @@ def _plain_edits(edits: FieldEdits) -> dict[str, Any]:
     }
 
 
-def _plain_source(info: SourceInfo | None, folder: Path) -> dict[str, Any] | None:
-    if info is None:
-        return None
+def _plain_source(info: SourceInfo, folder: Path) -> dict[str, Any]:
     spec = info.spec
     mask: Any = None
     if isinstance(spec.mask, Path):
@@ -297,6 +298,13 @@ def _plain_source(info: SourceInfo | None, folder: Path) -> dict[str, Any] | Non
         "doubtful": spec.doubtful,
         "files": spec.files,
     }
+
+
+def _plain_lost(lost: Mapping[str, Any] | None, folder: Path) -> dict[str, Any] | None:
+    """A source that was not found, to be looked for again the next time."""
+    if lost is None:
+        return None
+    return {**lost, "place": _place(Path(lost["place"]["absolute"]), folder)}
 
 
 def _plain_store(info: StoreInfo, folder: Path) -> dict[str, Any]:
@@ -432,6 +440,7 @@ class _Reader:
             selection=_made(Selection, plain["selection"]),
             results=results,
             store_edits={int(i): _edits(e) for i, e in plain["store_edits"].items()},
+            lost=plain["source"] if source is None else None,
             path=None if original is None else Path(original),
             revision=0,
         )

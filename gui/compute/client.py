@@ -20,7 +20,17 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gui.compute.protocol import Array, Kind, Packed, Reply, Request, Scratch, receive, send
+from gui.compute.protocol import (
+    Array,
+    Kind,
+    Packed,
+    Reply,
+    Request,
+    Scratch,
+    give_back,
+    receive,
+    send,
+)
 from gui.compute.server import full_disk, seal
 from piv.errors import PIVError
 
@@ -189,6 +199,7 @@ class Client:
         """
         deadline = time.monotonic() + timeout
         while not self._closed:
+            give_back()
             self._feed()
             if self._answers:
                 return self._answers.popleft()
@@ -216,6 +227,7 @@ class Client:
         if child is not None:
             _end(child)
         self._inbox.put(None)
+        give_back()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._alive.release()
         if not self._folder.exists():  # Windows keeps what is looked at; removed at the next start

@@ -15,9 +15,11 @@ import contextlib
 import io
 import itertools
 import mmap
+import os
 import pickle
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -107,6 +109,7 @@ class _Maps:
         self._maps: dict[str, weakref.ref[mmap.mmap]] = {}  # by file
         self._files: dict[int, str] = {}  # file by id of the living map
         self._doomed: set[str] = set()  # could not be removed yet
+        self._open: deque[int] = deque()  # of removed files whose pages are not given back yet
         self._lock = threading.RLock()  # finalizers run in any thread, at any moment
 
     def map(self, file: str, *, owner: bool) -> Array:
@@ -155,10 +158,27 @@ class _Maps:
             if known is None or known() is not None:
                 return  # it has been mapped anew
             del self._maps[file]
-        self.remove([file] if owner else ())
+        if not owner:
+            return
+        if os.name == "posix":
+            with contextlib.suppress(OSError):
+                # the system takes 50 ms to give back the pages of 100 MB: not in this thread
+                self._open.append(os.open(file, os.O_RDONLY))
+        self.remove([file])
+
+    def give_back(self) -> None:
+        """Give back the pages of files that have been removed."""
+        while self._open:
+            with contextlib.suppress(IndexError, OSError):
+                os.close(self._open.popleft())
 
 
 _MAPS = _Maps()
+
+
+def give_back() -> None:
+    """Give back the pages of files that have been removed; to be called off the window's thread."""
+    _MAPS.give_back()
 
 
 def file_of(array: Array) -> str | None:

@@ -192,6 +192,21 @@ def test_files_go_with_the_last_array_that_looks_into_them(shared):
     assert files(shared) == []
 
 
+@pytest.mark.skipif(not LINUX, reason="looks at /proc")
+def test_removed_files_do_not_stay_open(shared):
+    def held() -> int:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        targets = [str(link.readlink()) for link in links]
+        return sum(str(shared.folder) in target and ".npy" in target for target in targets)
+
+    array = ask(shared, "ones", shape=(300, 400))
+    assert file_of(array) is not None
+    del array
+    assert files(shared) == []
+    ask(shared, "echo", value=1)
+    assert held() == 0
+
+
 def test_files_of_a_request_go_when_it_is_answered(shared):
     number = shared.send("sample.facts", array=large())
     facts = answer(shared, number).value

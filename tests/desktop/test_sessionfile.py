@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -197,6 +200,10 @@ def test_missing_images_are_named_and_can_be_found(full, images, tmp_path):
     assert back.results[1].analysis is not None  # results can be looked at without their images
     assert back.shape == SHAPE
     assert back.index == 1
+    (tmp_path / "other").mkdir()
+    save(back, tmp_path / "other" / "again.pivsession")  # what was not found is not forgotten
+    _, loaded = reopened(tmp_path / "other" / "again.pivsession")
+    assert loaded.missing == (images,)
     back, loaded = reopened(path, found={images: tmp_path / "somewhere else"})
     assert loaded.missing == ()
     assert back.source.spec.path == tmp_path / "somewhere else"
@@ -381,6 +388,43 @@ def test_a_failing_disk_leaves_the_older_file_whole(full, tmp_path, monkeypatch)
     back, loaded = reopened(path)
     assert loaded.notes == ()
     assert back.results[1].analysis is not None
+
+
+FULL = """
+import resource
+from pathlib import Path
+from desktop.stand_ins import an_analysis
+from gui.session import Session
+from gui.sessionfile import save
+from gui.state import ResultEntry
+from piv.errors import PIVError
+session = Session()
+path = Path({path!r})
+session.set_result(0, ResultEntry(0, an_analysis((64, 80))))
+save(session, path)
+session.set_result(1, ResultEntry(1, an_analysis((300, 320), seed=2)))
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+try:
+    save(session, path)
+except PIVError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_full_disk_is_one_line_and_the_older_file_stays(tmp_path):
+    path = tmp_path / "s.pivsession"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL.format(path=str(path))],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )  # fmt: skip
+    assert "cannot write" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    back, loaded = reopened(path)
+    assert (sorted(back.results), loaded.notes) == ([0], ())
+    names = [each.name for each in path.with_name(path.name + DATA).iterdir()]
+    assert [name[:11] for name in names] == ["pair_000000"]
 
 
 def test_a_lost_result_is_told_and_the_others_come(full, tmp_path):

@@ -24,7 +24,7 @@ from gui import autosave, sessionfile
 from gui.controllers.sessions import SessionsController, attach
 from gui.masks import MaskSet, Shape
 from gui.recent import Recent
-from gui.state import FieldEdits, ResultEntry
+from gui.state import CalibrationState, FieldEdits, ResultEntry
 from piv.settings import Settings, apply_assignments
 
 SQUARE = Shape("rectangle", ((10.0, 20.0), (40.0, 50.0)))
@@ -457,3 +457,40 @@ def test_a_crash_before_anything_was_kept_leaves_nothing(tmp_path):
     place._lock.release()
     assert autosave.left(tmp_path) == []
     assert list((tmp_path / "autosave").iterdir()) == []
+
+
+# the whole program
+
+
+def test_save_close_open_and_go_on_with_the_whole_program(program, tmp_path):
+    """With its window and its processes: analyse, save, begin anew, open, end while it computes."""
+    session, window = program.session, program.window
+    path = tmp_path / "ganz.pivsession"
+    program.controllers["files"].open_paths([write_images(tmp_path / "images")])
+    wait_until(lambda: session.source is not None)
+    session.apply_preset("coarse")
+    window.action("analysis.run").trigger()
+    wait_until(lambda: session.result is not None)
+    assert session.result.analysis is not None, program.tell.last
+    known = session.result.analysis.field.u.copy()
+    session.set_masks(MaskSet((SQUARE,)))
+    program.dialogs.answers["save_file"] = [path]
+    window.action("sessions.save").trigger()
+    wait_until(lambda: session.path == path)
+    assert not session.dirty
+    window.action("sessions.new").trigger()
+    assert session.source is None
+    program.controllers["files"].open_paths([path])
+    wait_until(lambda: session.result is not None)
+    assert (session.result.analysis.field.u == known).all()
+    assert session.masks == MaskSet((SQUARE,))
+    assert session.preset_name() == "coarse"
+    window.action("analysis.run").trigger()
+    session.set_calibration(CalibrationState(1e-5, dt=1e-3))
+    program.dialogs.answers["ask"] = ["Discard"]
+    children = [c.client.pid for c in (program.quick, program.heavy)]
+    assert window.close()
+    assert program.closed
+    assert not any(autosave.left(program.home))
+    if sys.platform.startswith("linux"):
+        assert not any(Path(f"/proc/{pid}").exists() for pid in children)
