@@ -117,7 +117,8 @@ class SessionsController:
     def at_stake(self) -> bool:
         """Whether there is work that is in no file, and more than a few settings."""
         session = self._session
-        work = session.own_results or session.masks or session.store_edits
+        measured = session.calibration.length  # a scale that was typed or clicked
+        work = session.own_results or session.masks or session.store_edits or measured
         return session.dirty and (session.path is not None or bool(work))
 
     # wishes

@@ -168,6 +168,13 @@ def test_looking_at_pairs_is_no_work(controller, stub_program, images):
     assert dialogs.asked == []
 
 
+def test_a_measured_scale_is_work(controller, stub_program, images):
+    stub_program.session.set_source(source_info(images))
+    stub_program.session.set_calibration(CalibrationState(1e-5, dt=1e-3, length="9 mm over 90 px"))
+    answer(stub_program, ask=["Cancel"])
+    assert not stub_program.window.close()
+
+
 @pytest.mark.parametrize(("said", "closes"), [("Cancel", False), ("", False), ("Discard", True)])
 def test_closing_asks_about_unsaved_work(ready, said, closes):
     answer(ready, ask=[said])
