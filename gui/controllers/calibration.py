@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gui.masks import Shape
 from gui.session import Topic
@@ -54,6 +54,7 @@ class CalibrationController:
         self._window, self._canvas = program.window, program.window.canvas
         self.measured: float | None = None
         self._measuring = False
+        self._line = False  # whether the measure on the canvas is ours
         self.panel = CalibrationPanel()
         self._window.add_panel("calibration", "Calibration", self.panel, "left")
         self._window.add_actions(ACTIONS)
@@ -129,14 +130,26 @@ class CalibrationController:
         if shape.kind != "distance" or not self._measuring:
             return
         self._measuring = False
-        (x0, y0), (x1, y1) = shape.points
+        self._take(shape.points)
+
+    def _dragged(self, measure: Any) -> None:
+        """An end of the line was moved: a length that was given goes with it."""
+        if not self._line or measure is None or not isinstance(measure[0], (tuple, list)):
+            return
+        given = self.panel.length.text()
+        if self._take(tuple((float(x), float(y)) for x, y in measure)) and given:
+            self.set_length(given)
+
+    def _take(self, points: tuple[tuple[float, float], ...]) -> bool:
+        (x0, y0), (x1, y1) = points[0], points[-1]
         px = math.hypot(x1 - x0, y1 - y0)
         if px < 1:
             self._refuse("the two points are the same: click two that are far apart")
-            return
-        self.measured = px
-        self._canvas.show_measure(shape.points, f"{px:.1f} px")
+            return False
+        self.measured, self._line = px, True
+        self._canvas.show_measure(points, f"{px:.1f} px")
         self.panel.show_measured(px)
+        return True
 
     def _picked(self, x: float, y: float) -> None:
         self._program.controllers["display"].picker.release()
@@ -167,8 +180,10 @@ class CalibrationController:
         """Show the calibration as the session has it, on the canvas too."""
         session, state = self._session, self._session.calibration
         given, _, over = state.length.partition(_OVER)
-        if over:
-            self.measured = float(over.removesuffix(" px"))
+        if over:  # of a session that was read; what was clicked is known better
+            px = float(over.removesuffix(" px"))
+            if self.measured is None or abs(px - self.measured) > 0.01:
+                self.measured = px
         units = Units.of(session)
         self.panel.show_measured(self.measured)
         x, y = state.origin
@@ -188,10 +203,16 @@ class CalibrationController:
         self._canvas.show_axes(state.origin if units.calibrated else None)
 
     def _source_changed(self) -> None:
-        if self.measured is not None:
-            self.measured = None
+        self.measured = None
+        if self._line:
+            self._line = False
             self._canvas.show_measure(None)
         self.show()
+
+    def _selected(self) -> None:
+        """Another line is marked, for a profile: it has taken the place of ours."""
+        if self._session.line is not None or self._session.circle is not None:
+            self._line = False
 
     def _connect(self) -> None:
         panel, canvas, session = self.panel, self._canvas, self._session
@@ -204,6 +225,7 @@ class CalibrationController:
         panel.clear_wanted.connect(self.clear)
         canvas.shape_drawn.connect(self._drawn)
         canvas.tool_changed.connect(self._tool_changed)
+        canvas.measure_changed.connect(self._dragged)
         for name, call in (
             ("calibration.panel", partial(self._window.show_panel, "calibration")),
             ("calibration.measure", self.measure),
@@ -213,6 +235,7 @@ class CalibrationController:
             self._window.action(name).triggered.connect(lambda _=False, call=call: call())
         session.subscribe(Topic.CALIBRATION, self.show)
         session.subscribe(Topic.SOURCE, self._source_changed)
+        session.subscribe(Topic.SELECTION, self._selected)
 
 
 def read_point(text: str) -> tuple[float, float]:

@@ -179,6 +179,8 @@ class MaskPanel(QWidget):
         self.list.setToolTip("The shapes that mask this pair; Delete removes the selected one")
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.list.setMinimumHeight(90)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.itemSelectionChanged.connect(self._select)
         for key in ("Delete", "Backspace"):
             shortcut = QShortcut(QKeySequence(key), self.list)

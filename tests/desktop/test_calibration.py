@@ -67,6 +67,20 @@ def test_a_distance_drawn_for_another_end_is_left_alone(joined: Any) -> None:
     assert controller.measured is None
 
 
+def test_the_ends_of_the_line_can_be_moved(joined: Any, opened: Session) -> None:
+    controller, program = joined
+    canvas = program.window.canvas
+    controller.measure()
+    canvas.shape_drawn.emit(TEN)
+    controller.set_length("10 mm")
+    canvas.measure_changed.emit(((10, 20), (70, 100)))  # twice as far
+    assert controller.measured == 100
+    assert opened.calibration.pixel_size == pytest.approx(1e-4)
+    opened.set_selection(line=((0, 0), (5, 5)))  # a profile's line is no measure of ours
+    canvas.measure_changed.emit(((10, 20), (40, 60)))
+    assert controller.measured == 100
+
+
 def test_two_clicks_on_one_point_are_told(joined: Any) -> None:
     controller, program = joined
     controller.measure()

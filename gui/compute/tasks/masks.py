@@ -24,6 +24,7 @@ _ENERGY = 0.05  # of the frame's upper quartile: below it hardly any particle sh
 _CORRELATED = 0.2  # likewise, of the correlation of neighbouring pixels
 _PARTICLES = 0.2  # a frame whose pixels are less correlated has particles too small to tell
 _SIGNIFICANT = 5.0  # deviations of the noise by which a particle stands out
+_QUIET = 0.1  # of the candidates: there is nothing but noise, if anywhere
 _SURE = 1.7  # a region's largest disc has so many times the radius of the largest gap
 _SMALLEST = 80  # px; a smaller region is no candidate
 _GLARE = 4  # px; radius of the smallest disc of saturated pixels that is no particle
@@ -105,9 +106,9 @@ def find_body(pair: ImagePair) -> Bool:
         bins += 1
     frames = [_binned(frame, bins) for frame in (pair.first, pair.second)]
     found = _glare(frames)
-    candidates = _candidates(frames)
+    candidates, quiet = _candidates(frames)
     if candidates.any():
-        found |= _between_particles(frames, candidates)
+        found |= _between_particles(frames, candidates, quiet)
     if bins > 1:
         height, width = pair.shape
         large = found.repeat(bins, axis=0).repeat(bins, axis=1)
@@ -158,8 +159,8 @@ def outlines(mask: Bool, most: int = _MOST) -> tuple[Shape, ...]:
     return tuple(shape for _, _, shape in sorted(kept, key=lambda each: each[1]))
 
 
-def _candidates(frames: list[Float]) -> Bool:
-    """Neighbourhoods without particles, roughly."""
+def _candidates(frames: list[Float]) -> tuple[Bool, Bool]:
+    """Neighbourhoods without particles, roughly, and the quietest tenth of them."""
     power = np.zeros(frames[0].shape, np.float32)
     together = np.zeros_like(power)
     for frame in frames:
@@ -177,16 +178,19 @@ def _candidates(frames: list[Float]) -> Bool:
     count, labels, figures, _ = cv2.connectedComponentsWithStats(faint.astype(np.uint8))
     large = figures[:, cv2.CC_STAT_AREA] >= _SMALLEST
     large[0] = False
-    return np.asarray(large[labels]) if count > 1 else np.zeros_like(faint)
+    if count == 1:
+        return np.zeros_like(faint), np.zeros_like(faint)
+    found = np.asarray(large[labels])
+    return found, found & (power <= np.quantile(power[found], _QUIET, method="higher"))
 
 
-def _between_particles(frames: list[Float], candidates: Bool) -> Bool:
+def _between_particles(frames: list[Float], candidates: Bool, quiet: Bool) -> Bool:
     """Regions of the candidates in which a disc larger than any usual gap finds no particle."""
     particles = np.zeros(candidates.shape, bool)
     for frame in frames:
         sharp = _smooth(frame, 0.8) - _smooth(frame, 2.5)
-        quiet = sharp[candidates]
-        noise = 1.4826 * float(np.median(np.abs(quiet - np.median(quiet))))
+        rest = sharp[quiet]
+        noise = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
         particles |= sharp > _SIGNIFICANT * max(noise, 1e-3 * float(sharp.std()))
     gap = _distance(particles)
     usual = gap[_distance(candidates) > 4 * _AROUND]
