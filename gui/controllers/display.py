@@ -13,11 +13,10 @@ import numpy as np
 from gui.colours import is_diverging, table
 from gui.controllers.picking import Picker
 from gui.program import Program
-from gui.pyramid import Pyramid
 from gui.quantities import STATISTICS, Quantity, flag_classes, flag_words, quantity
 from gui.session import Topic
 from gui.state import DONE, FAILED, ResultEntry, Stage
-from gui.units import Units
+from gui.units import Units, number
 from gui.views.actions import ActionSpec
 from gui.views.canvas import ScalarLayer, VectorLayer
 from gui.views.display_panel import DisplayPanel
@@ -569,7 +568,7 @@ class Display:
             canvas.show_vectors(None)
             return
         if mean is not None:
-            kind = np.where(np.isfinite(mean.u), np.uint8(0), np.uint8(3))
+            kind = self.program.controllers["statistics"].found["kind"]
             canvas.show_vectors(self._arrow_layer(vars_of(mean, kind)))
             return
         found = [self._ready("arrows", stage, on=True) for stage in self._stages()]
@@ -629,11 +628,9 @@ class Display:
         shown = self._map()
         if self._quantity.name != "flags" or shown is None:
             return {}
-        pyramid: Pyramid = shown["pyramid"]
         low, high = self._range() or (shown["low"], shown["high"])
         colours = table(self.program.session.display.colour_map or self._quantity.colour_map)
-        values = np.asarray(pyramid.levels[0])
-        found = np.unique(values[np.isfinite(values)]).astype(int)
+        found = np.asarray(shown["classes"], int)
         words = flag_classes()
         places = np.clip((found - low) / (high - low) * 255, 0, 255).astype(int)
         return {
@@ -674,7 +671,8 @@ class Display:
         units = self._units
         shown_x, shown_y, unit = units.position(x, y)
         digits = 1 if unit == "px" else 3
-        parts = [f"x {shown_x:.{digits}f}, y {shown_y:.{digits}f} {unit}"]
+        place = f"x {shown_x:.{digits}f}, y {shown_y:.{digits}f} {unit}"
+        parts = [place.replace("-", "−")]
         stages = self._stages()
         stage = stages[0]
         if len(stages) == 2:  # the side of the slider on which the cursor is
@@ -714,7 +712,7 @@ class Display:
         if not math.isfinite(value):
             return []
         unit = self._units.unit(kind.kind)
-        return [f"{kind.label} {value * self._factor:.4g}{f' {unit}' if unit else ''}"]
+        return [f"{kind.label} {number(value * self._factor)}{f' {unit}' if unit else ''}"]
 
 
 def vars_of(field: VectorField, kind: Any) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gui.edits import left_out
 from gui.masks import Shape
 from gui.program import Program
 from gui.session import Topic
@@ -55,6 +54,8 @@ class Validation:
         self.spread: dict[str, Any] | None = None
         self._spread_of: VectorField | None = None
         self._boxes = False
+        self._counted: tuple[VectorField, dict[str, int]] | None = None
+        self._counting: VectorField | None = None
         self.display = program.controllers["display"]
         window.add_actions(_SPECS)
         for name, call in (
@@ -74,7 +75,8 @@ class Validation:
         panel.scatter_requested.connect(self.show_scatter)
         self.scatter.limits_drawn.connect(self.set_limits)
         self.scatter.clear_requested.connect(self.clear_limits)
-        self.scatter_dock.visibilityChanged.connect(lambda _: self._show())
+        for dock in (self.dock, self.scatter_dock):
+            dock.visibilityChanged.connect(lambda _: self._show())
         window.canvas.shape_drawn.connect(self._shape_drawn)
         window.canvas.tool_changed.connect(self._tool_changed)
         self.display.subscribe(self._show)
@@ -235,8 +237,26 @@ class Validation:
         self.panel.show_thresholds(self.thresholds(), changed=edits.validate is not None)
         by_hand = edits != FieldEdits(validate=edits.validate)
         self.panel.show_summary(self.summary(), edited=by_hand)
+        if self.dock.isVisible():
+            self._ask_counts()
         if self.scatter_dock.isVisible():
             self._ask_spread()
+
+    def _ask_counts(self) -> None:
+        """Count the vectors of a dense field, which are many, in another process."""
+        dense = None if self.display.analysis is None else self.display.analysis.dense
+        known = self._counted is not None and self._counted[0] is dense
+        if dense is None or known or self._counting is dense:
+            return
+        self._counting = dense
+        self.program.quick.run(
+            "fields.counts", key="validation.counts", field=dense,
+            done=lambda found: self._take_counts(dense, found),
+        )  # fmt: skip
+
+    def _take_counts(self, field: VectorField, found: dict[str, int]) -> None:
+        self._counted, self._counting = (field, found), None
+        self._show()
 
     def summary(self) -> str:
         """How many vectors are valid, replaced and rejected."""
@@ -252,9 +272,10 @@ class Validation:
             f"Correlation: {total - replaced} of {total} vectors valid (green), "
             f"{replaced} replaced (orange): {100 * (total - replaced) / total:.1f} % valid."
         ]
-        if stage == "dense" and (dense := self.display.field("dense")) is not None:
-            gone = left_out(dense) & ((dense.flags & int(Flag.MASKED)) == 0)
-            lines.append(f"Every pixel: {int(gone.sum())} of {gone.size} rejected.")
+        dense = self.display.field("dense")
+        if stage == "dense" and self._counted is not None and self._counted[0] is dense:
+            found = self._counted[1]
+            lines.append(f"Every pixel: {found['rejected']} of {found['alive']} rejected.")
         if self.program.session.source is None and self.edits.validate is not None:
             lines.append(
                 "Without the images a vector that was replaced stays so: the results file holds "

@@ -109,7 +109,7 @@ def a_map(low: float = MAP_RANGE[0], high: float = MAP_RANGE[1]) -> dict[str, An
     values = np.full((72, 96), 1.5, np.float32)
     return {
         "pyramid": Pyramid.build(values), "x0": 0.0, "y0": 0.0, "step": (1.0, 1.0),
-        "low": low, "high": high,
+        "low": low, "high": high, "classes": [],
     }  # fmt: skip
 
 

@@ -340,9 +340,7 @@ def test_a_task_that_fails_ends_in_a_message(ready: StubProgram) -> None:
 def test_the_legend_names_the_flags_that_are_there(shown: StubProgram) -> None:
     display(shown).set_options({"quantity": "flags"})
     found = a_map(0.0, 14.0)
-    found["pyramid"].levels[0][0, 0] = 1
-    found["pyramid"].levels[0][1:] = np.nan
-    found["pyramid"].levels[0][0, 1:] = np.nan
+    found["classes"] = [1]
     shown.quick.of("fields.quantity_map")[-1].finish(found)
     assert display(shown).panel.legend.text().endswith("rejected by hand")
     assert re.search("#[0-9a-f]{6}", display(shown).panel.legend.text())

@@ -124,6 +124,8 @@ def test_every_flag_has_words_and_a_number_on_the_map() -> None:
     assert np.isnan(classes[0, :2]).all()
     assert flag_classes()[int(classes[0, 2])] == "rejected by hand"
     assert flag_words(0) == []
+    assert fields.quantity_map(CONTEXT, field, "flags")["classes"] == [1]
+    assert fields.counts(CONTEXT, field) == {"alive": 2, "rejected": 1, "replaced": 0}
 
 
 def test_quantities_that_a_field_does_not_have(analysis: Analysis) -> None:

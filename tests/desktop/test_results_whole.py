@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from desktop import whole
 from desktop.stand_ins import wait_until
-from desktop.whole import SAMPLES, calm, open_now
+from desktop.whole import SAMPLES
 from gui.masks import Shape
 from gui.quantities import QUANTITIES
 from gui.views.canvas import Canvas
 from piv.types import Flag
+
+
+def calm(program: Any) -> None:
+    """Wait until nothing is computed any more, however busy the machine is."""
+    whole.calm(program, 120.0)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +29,9 @@ def shown(program: Any) -> Any:
     program.window.resize(1000, 700)
     program.window.show()
     names = ("wingtip_vortex_a.tif", "wingtip_vortex_b.tif")
-    open_now(program, *(SAMPLES / name for name in names))
+    program.controllers["files"].open_paths([SAMPLES / name for name in names])
+    wait_until(lambda: program.session.source is not None)
+    calm(program)
     program.window.action("analysis.run").trigger()
     wait_until(lambda: program.session.result is not None)
     calm(program)

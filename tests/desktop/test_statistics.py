@@ -39,7 +39,14 @@ def controller(program: StubProgram) -> Statistics:
 
 def found() -> dict[str, Any]:
     maps = {name: a_map(0.0, float(n + 1)) for n, name in enumerate(STATISTICS)}
-    return {"maps": maps, "mean": a_field(), "fields": 2, "least": 1, "most": 2}
+    return {
+        "maps": maps,
+        "mean": a_field(),
+        "kind": np.zeros((72, 96), np.uint8),
+        "fields": 2,
+        "least": 1,
+        "most": 2,
+    }
 
 
 def press(program: StubProgram, name: str = "run") -> None:
@@ -153,7 +160,7 @@ def test_the_readout_is_that_of_the_mean(two: StubProgram) -> None:
     u = float(done["mean"].u[4, 6])
     text = two.controllers["display"].readout(6, 4)
     assert f"u {u:.2f}".replace("-", "−") in text
-    assert "mean speed 1.5 px" in text
+    assert "mean speed 1.500 px" in text
 
 
 def test_panel_wishes(qtbot) -> None:

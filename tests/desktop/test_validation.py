@@ -142,9 +142,12 @@ def test_the_summary_counts(shown: StubProgram) -> None:
     analysis = an_analysis()
     analysis.coarse.flags[0, :3] = int(Flag.REPLACED | Flag.MEDIAN_OUTLIER)
     analysis.coarse.flags[1, :2] = int(Flag.MASKED)
-    analysis.dense.flags[0, :7] = int(Flag.MANUAL)
     shown.session.set_result(0, ResultEntry(0, analysis))
     total = 9 * 12 - 2
+    press(shown, "panel")
+    job = shown.quick.of("fields.counts")[-1]
+    assert job.given["field"] is analysis.dense
+    job.finish({"alive": 72 * 96, "rejected": 7, "replaced": 0})
     text = controller(shown).panel.summary.text()
     assert f"{total - 3} of {total} vectors valid (green), 3 replaced (orange)" in text
     assert f"7 of {72 * 96} rejected" in text

@@ -16,7 +16,16 @@ from piv import post
 from piv.errors import InputError
 from piv.types import Analysis, Flag, Float, VectorField
 
-__all__ = ["arrows", "profile", "quantity_map", "read", "scatter", "streamlines", "texture"]
+__all__ = [
+    "arrows",
+    "counts",
+    "profile",
+    "quantity_map",
+    "read",
+    "scatter",
+    "streamlines",
+    "texture",
+]
 
 Frame: TypeAlias = Literal["none", "mean", "chosen"]
 _LOW, _HIGH = 0.5, 99.5  # percentiles between which colours run, as in the figures
@@ -79,11 +88,14 @@ def quantity_map(
     Returns
     -------
     dict
-        ``pyramid``; ``x0``, ``y0``, ``step`` (x, y) in px; ``low``, ``high``: robust range.
+        ``pyramid``; ``x0``, ``y0``, ``step`` (x, y) in px; ``low``, ``high``: robust range; of
+        the flags also ``classes``: which of :func:`gui.quantities.flag_classes` are there.
     """
     values = values_of(field, name, subtract, subtracted, up=up)
-    how: Literal["mean", "pick"] = "pick" if name == "flags" else "mean"
-    return as_map(field, values, name, how)
+    if name != "flags":
+        return as_map(field, values, name)
+    found = np.unique(values[np.isfinite(values)]).astype(int).tolist()
+    return {**as_map(field, values, name, "pick"), "classes": found}
 
 
 def as_map(
@@ -249,6 +261,18 @@ def arrows(
         frame = mean_of(field) if subtract == "mean" else subtracted
     seen = seen_from(field, subtract, subtracted)
     return {"x": field.x, "y": field.y, "u": seen.u, "v": seen.v, "kind": kind, "frame": frame}
+
+
+@task
+def counts(_context: Context, field: VectorField) -> dict[str, int]:
+    """How many vectors there are outside the mask (``alive``), ``rejected`` and ``replaced``."""
+    alive = (field.flags & int(Flag.MASKED)) == 0
+    replaced = (field.flags & int(Flag.REPLACED | Flag.FALLBACK)) != 0
+    return {
+        "alive": int(alive.sum()),
+        "rejected": int((left_out(field) & alive).sum()),
+        "replaced": int((replaced & alive).sum()),
+    }
 
 
 def _thinned(field: VectorField, longest: int) -> VectorField:

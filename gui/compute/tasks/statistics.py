@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gui.compute.server import Context, task
-from gui.compute.tasks.fields import as_map, in_px
+from gui.compute.tasks.fields import MASKED, VALID, as_map, in_px
 from gui.edits import LEFT_OUT, edited_dense
 from gui.state import FieldEdits, Stage
 from piv import post
@@ -47,8 +47,8 @@ def run(
     -------
     dict
         ``maps``: name of :data:`gui.quantities.STATISTICS` -> map as of
-        :func:`gui.compute.tasks.fields.quantity_map`; ``mean`` (a VectorField, px), ``fields``
-        (how many), ``least``, ``most``: vectors counted at a point.
+        :func:`gui.compute.tasks.fields.quantity_map`; ``mean`` (a VectorField, px) and the ``kind``
+        of its arrows, ``fields`` (how many), ``least``, ``most``: vectors counted at a point.
 
     Raises
     ------
@@ -75,6 +75,7 @@ def run(
     return {
         "maps": maps,
         "mean": mean,
+        "kind": np.where(np.isfinite(mean.u), np.uint8(VALID), np.uint8(MASKED)),
         "fields": flow.fields,
         "least": int(flow.count.min()),
         "most": int(flow.count.max()),
