@@ -413,6 +413,7 @@ class BatchController(QObject):
         before, self.state = self.state, self.state.after(line)
         self._changed = True
         if self.state.begun and not before.begun:
+            self.panel.set_results(there=True, failed=False, left=True)
             self._show_progress()
             self._look_again()
 
@@ -455,6 +456,10 @@ class BatchController(QObject):
         self._changed = True
         self._finish(told.text)
         getattr(self._program.tell, told.level)(told.text, told.detail)
+        source = self._program.session.source
+        if source is None or source.spec is not order.spec:
+            self._new_source()  # another one was opened meanwhile
+            return
         self._read_store(order)
         self._program.quick.run(
             "batch.standing", done=self._stands_after, failed=lambda _: None,

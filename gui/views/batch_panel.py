@@ -167,7 +167,6 @@ class BatchPanel(QWidget):
         self.start_button = _button(
             "Start", "Analyse the pairs; goes on if results are there", self.start_requested
         )
-        self.start_button.setDefault(True)
         self.stop_button = _button(
             "Stop", "Stop after what is nearly ready; Start goes on later", self.stop_requested
         )
@@ -292,6 +291,7 @@ class BatchPanel(QWidget):
         free = self._ready and not self._running
         for each in (self.start_button, self.check_button, self.copy_button):
             each.setEnabled(free)
+        self.start_button.setDefault(self.start_button.isEnabled())
         self.stop_button.setEnabled(self._running)
         self.retry_button.setEnabled(free and self._can_retry)
 

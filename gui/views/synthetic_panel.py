@@ -32,12 +32,16 @@ from gui.synthetic import COLUMNS, FACTORS, FLOWS, LARGEST, Maker, PlanRow, cell
 from piv.types import MINIMUM_SIZE
 
 _FIGURES = (
-    ("End-point error", "mean_endpoint_error", "{:.3f} px", 1.0),
-    ("Root mean square error", "vector_rms", "{:.3f} px", 1.0),
-    ("Bias of u, v", "bias_u", "", 1.0),
-    ("Errors above 1 px", "outlier_share", "{:.2f} %", 100.0),
-    ("Within the uncertainty", "coverage", "{:.1f} % (68.3 % is right)", 100.0),
-)
+    ("End-point error", "mean_endpoint_error", "{:.3f} px", 1.0, "Mean length of the error"),
+    ("Rms error", "vector_rms", "{:.3f} px", 1.0, "Root mean square length of the error"),
+    ("Bias of u", "bias_u", "{:+.3f} px", 1.0, "Mean error of u"),
+    ("Bias of v", "bias_v", "{:+.3f} px", 1.0, "Mean error of v, down"),
+    ("Errors > 1 px", "outlier_share", "{:.2f} %", 100.0, "Share of errors above 1 px"),
+    (
+        "Within uncertainty", "coverage", "{:.1f} %", 100.0,
+        "Share of errors within the stated uncertainty: 68.3 % would be right",
+    ),
+)  # fmt: skip
 
 
 class SyntheticPanel(QWidget):
@@ -74,6 +78,7 @@ class SyntheticPanel(QWidget):
         self.flow = QComboBox()
         for name, text in FLOWS.items():
             self.flow.addItem(text, name)
+        self.flow.setMinimumContentsLength(12)
         self.flow.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -100,6 +105,7 @@ class SyntheticPanel(QWidget):
             spin_box.setRange(MINIMUM_SIZE, LARGEST)
             spin_box.setValue(value)
             spin_box.setSuffix(" px")
+            spin_box.setMinimumWidth(60)
             _named(spin_box, name, f"{name} of the images")
             size.addWidget(spin_box)
         size.insertWidget(1, QLabel("x"))
@@ -163,30 +169,33 @@ class SyntheticPanel(QWidget):
         self.values: dict[tuple[str, str], QLabel] = {}
         for column, stage in ((1, "dense"), (2, "coarse")):
             grid.addWidget(QLabel(f"<b>{stage}</b>"), 0, column)
-        for row, (label, name, _, _) in enumerate(_FIGURES, start=1):
-            grid.addWidget(QLabel(label), row, 0)
+        for row, (label, name, _, _, tip) in enumerate(_FIGURES, start=1):
+            heading = QLabel(label)
+            heading.setToolTip(tip)
+            grid.addWidget(heading, row, 0)
             for column, stage in ((1, "dense"), (2, "coarse")):
                 cell = QLabel("–")
                 cell.setAccessibleName(f"{label}, {stage} field")
+                cell.setToolTip(tip)
                 self.values[stage, name] = cell
                 grid.addWidget(cell, row, column)
         layout.addWidget(self.figures)
         self.map_view = pg.PlotWidget(background=None)
-        self.map_view.setMinimumHeight(200)
+        self.map_view.setFixedHeight(240)
+        self.map_view.setMinimumWidth(220)
         self.map_view.setAccessibleName("Map of the end-point error")
         self.map_view.setToolTip("End-point error of every vector, px; drag to move, wheel to zoom")
         plot = self.map_view.getPlotItem()
         plot.invertY(True)
         plot.setAspectLocked(True)
-        plot.setLabels(bottom="x (px)", left="y (px)")
+        plot.setTitle("End-point error (px)", size="9pt")
         plot.setMenuEnabled(False)
         plot.hideButtons()
         self.map_image = pg.ImageItem(axisOrder="row-major")
         plot.addItem(self.map_image)
         colours = pg.ColorMap(None, table("magma"))
         self.map_bar = pg.ColorBarItem(
-            values=(0.0, 1.0), colorMap=colours, width=14, interactive=False,
-            label="end-point error (px)",
+            values=(0.0, 1.0), colorMap=colours, width=12, interactive=False,
         )  # fmt: skip
         self.map_bar.setImageItem(self.map_image, insert_in=plot)
         layout.addWidget(self.map_view)
@@ -212,11 +221,9 @@ class SyntheticPanel(QWidget):
             return
         for stage in ("dense", "coarse"):
             figures = found[stage]
-            for _, name, shown, factor in _FIGURES:
+            for _, name, shown, factor, _ in _FIGURES:
                 text = "–"
-                if figures is not None and name == "bias_u":
-                    text = f"{figures['bias_u']:+.3f}, {figures['bias_v']:+.3f} px"
-                elif figures is not None and np.isfinite(figures.get(name, np.nan)):
+                if figures is not None and np.isfinite(figures.get(name, np.nan)):
                     text = shown.format(factor * figures[name])
                 self.values[stage, name].setText(text)
         values = np.asarray(found["map"])

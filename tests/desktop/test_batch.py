@@ -447,6 +447,19 @@ def test_a_run_stops_goes_on_and_gives_what_the_command_gives(program, data_set,
 
 
 @pytest.mark.slow
+def test_another_source_may_be_opened_while_it_runs(program, data_set, alone, tmp_path):
+    output = data_set.with_name("results.h5")
+    control = begin(program, data_set, output)
+    control.start()
+    wait_until(lambda: control.state.begun or not control.running)
+    program.session.set_source(source_info(write_images(tmp_path / "other", 2, SHAPE)))
+    assert ended(program, control) == 1
+    assert program.session.store is None
+    assert control.panel.choices().last == 1
+    assert_same(output, alone)
+
+
+@pytest.mark.slow
 def test_failed_pairs_are_retried(program, data_set, tmp_path):
     sound = write_set(tmp_path / "sound.h5", COUNT, SHAPE)
     output = data_set.with_name("results.h5")

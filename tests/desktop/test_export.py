@@ -373,7 +373,6 @@ def test_the_program_writes_the_report_settings_and_words(shown, tmp_path):
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "run_001a.tif" in page
     assert "data:image/png;base64," in page
-    assert "Written" in save("report", tmp_path / "r.pdf").text
     save("settings", tmp_path / "s.toml")
     assert load(tmp_path / "s.toml") == program.session.settings
     program.window.action("export.methods").trigger()

@@ -168,7 +168,7 @@ def test_the_panel_says_what_is_chosen_and_shows_errors(qtbot):
     )
     assert not panel.figures.isHidden()
     assert panel.values["dense", "mean_endpoint_error"].text() == "0.100 px"
-    assert panel.values["dense", "bias_u"].text() == "+0.010, -0.020 px"
+    assert panel.values["dense", "bias_v"].text() == "-0.020 px"
     assert panel.values["dense", "outlier_share"].text() == "0.50 %"
     assert panel.values["coarse", "coverage"].text() == "–"
     panel.factor.setCurrentText("noise")
