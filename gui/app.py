@@ -140,6 +140,7 @@ def build(argv: Sequence[str | Path] = (), home: Path | None = None) -> Program:
         panel = LogPanel()
         window.add_panel("log", "Log", panel, "bottom", shown=False)
         tell.add_place(panel)
+        program.controllers["log"] = panel
         _remember_layout(program)
         window.closed.connect(program.close)
         if argv:

@@ -500,7 +500,7 @@ class BatchController(QObject):
 
     def open_results(self) -> None:
         """Show the results in the window, also while they grow."""
-        order = self._order or self.order()
+        order = self._order if self.running else self.order()
         if order is None:
             return
         if not order.output.exists():

@@ -27,6 +27,12 @@ from gui.views.settings_form import Unwheeled
 from gui.views.theme import icon
 
 IMPORTED = -2  # number of the imported image in the list
+_NAMES = {
+    "polygon": "Draw a polygon",
+    "rectangle": "Draw a rectangle",
+    "ellipse": "Draw an ellipse",
+    "freehand": "Draw freehand",
+}
 _TIPS = {
     "polygon": "Click the corners; a double click or Enter ends the polygon",
     "rectangle": "Drag from one corner to the opposite one",
@@ -158,7 +164,7 @@ class MaskPanel(QWidget):
             button.setIconSize(QSize(20, 20))
             button.setObjectName(f"tool.{kind}")
             button.setCheckable(True)
-            button.setAccessibleName(f"Draw a {kind}")
+            button.setAccessibleName(_NAMES[kind])
             button.setToolTip(f"{kind.capitalize()}: {_TIPS[kind]}")
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             button.clicked.connect(lambda on, kind=kind: self.tool_wanted.emit(kind if on else ""))

@@ -92,7 +92,9 @@ class Theme(QObject):
         super().__init__(app)
         self._app = app
         self.mode: Mode = "system"
+        self._dark: bool | None = None
         app.setStyle("Fusion")
+        app.setStyleSheet(_SHEET)
         hints = QGuiApplication.styleHints()
         if hints is not None:
             hints.colorSchemeChanged.connect(self._follow)
@@ -112,9 +114,11 @@ class Theme(QObject):
         hints = QGuiApplication.styleHints()
         if self.mode == "system" and hints is not None:
             dark = hints.colorScheme() == Qt.ColorScheme.Dark
-        self._app.setPalette(palette(dark=dark))
-        self._app.setStyleSheet(_SHEET)
-        self.changed.emit()
+        if dark != self._dark:
+            self._dark = dark
+            self._app.setPalette(palette(dark=dark))
+            self._app.setStyleSheet(_SHEET)  # its colours are looked up again
+            self.changed.emit()
 
 
 def palette(*, dark: bool) -> QPalette:
