@@ -206,8 +206,9 @@ def ensemble_correlation(
     Returns
     -------
     Analysis
-        ``.field`` is the coarse field; ``.field.extra["pair_count"]`` is how many pairs contributed
-        to each window.  ``.provenance["ensemble"]`` counts the pairs that were used and those that
+        ``.field`` is the coarse field, with the uncertainty of its random error from the scatter
+        between groups of pairs; ``.field.extra["pair_count"]`` is how many pairs contributed to
+        each window.  ``.provenance["ensemble"]`` counts the pairs that were used and those that
         were ``skipped``, and gives the names and reasons of the first 100 of these.  The figures
         of ``.quality`` on particle images are those of the first pair that was used.
 

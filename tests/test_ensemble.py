@@ -62,6 +62,59 @@ def same(a: piv.VectorField, b: piv.VectorField, tolerance: float) -> None:
     np.testing.assert_allclose(a.v, b.v, atol=tolerance)
 
 
+# ---------------------------------------------------------------- uncertainty
+
+
+def stated(field: piv.VectorField) -> np.ndarray[Any, np.dtype[np.float64]]:
+    assert field.uncertainty_u is not None
+    assert field.uncertainty_v is not None
+    return np.stack([field.uncertainty_u, field.uncertainty_v])
+
+
+def test_two_thirds_of_the_errors_lie_within_the_uncertainty(found: Analysis) -> None:
+    field = found.field
+    true = np.stack(FLOW(*np.meshgrid(field.x, field.y)))
+    errors, size = np.abs(np.stack([field.u, field.v]) - true), stated(field)
+    assert (np.isfinite(size) == field.valid).all()
+    known = np.isfinite(size)
+    assert 0.58 < np.mean(errors[known] <= size[known]) < 0.78
+    assert np.mean(errors[known] <= 3 * size[known]) > 0.95
+
+
+def test_the_uncertainty_falls_with_the_root_of_the_pairs(found: Analysis) -> None:
+    more = [flow_pair(SHAPE, FLOW, density=0.02, noise=0.05, seed=seed) for seed in range(36)]
+    few, many = (
+        np.nanmedian(stated(piv.ensemble_correlation(pairs, settings=QUICK).field))
+        for pairs in (more[:9], more)
+    )
+    assert 1.5 < few / many < 2.7  # 2 but for scatter
+
+
+def test_two_pairs_are_enough_where_both_contribute() -> None:
+    pairs = [flow_pair(SHAPE, FLOW, density=0.02, seed=seed) for seed in range(2)]
+    field = piv.ensemble_correlation(pairs, settings=QUICK).field
+    apart = piv.ensemble_correlation(pairs[:1], settings=QUICK).field
+    assert apart.uncertainty_u is None  # one pair has no scatter
+    size, both = stated(field), field.valid & (field.extra["pair_count"] == 2)
+    assert both.mean() > 0.8
+    np.testing.assert_array_equal(np.isfinite(size), np.stack([both, both]))
+    assert (size[:, both] > 0).all()
+
+
+def test_pairs_that_are_alike_scatter_little_and_calibration_scales_it() -> None:
+    pair = flow_pair(SHAPE, FLOW, density=0.02, seed=3)
+    alike = piv.ensemble_correlation([pair] * 4, settings=QUICK).field
+    other = flow_pair(SHAPE, FLOW, density=0.02, seed=4)
+    pairs = [replace(each, dt=1e-3) for each in (pair, other, pair, other)]
+    field = piv.ensemble_correlation(pairs, settings=QUICK).field
+    assert np.nanmax(stated(alike)) < 1e-3 * np.nanmedian(stated(field))
+    calibration = piv.Calibration(2e-5)
+    metric = piv.ensemble_correlation(pairs, settings=QUICK, calibration=calibration).field
+    np.testing.assert_allclose(stated(metric), 0.02 * stated(field), rtol=1e-5)
+    with pytest.raises(InputError, match="interrogation windows is not known"):
+        piv.post.uncertainty_of(piv.post.vorticity, metric)
+
+
 # ---------------------------------------------------------------- truth
 
 

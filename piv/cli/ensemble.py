@@ -224,6 +224,9 @@ def _summary(result: Analysis, count: int, seconds: float) -> Iterator[str]:
         f"median {quality['median_displacement']:.2f} px, largest "
         f"{quality['largest_displacement']:.2f} px",
     )
+    if field.uncertainty_u is not None and field.uncertainty_v is not None:
+        size = np.nanmedian(np.stack([field.uncertainty_u, field.uncertainty_v]))
+        yield _row("uncertainty", f"median {size:.3g} {field.units} (random error, 68.3 %)")
     yield _row("time", duration_text(seconds))
     for each in found["reasons"][:_TOLD]:
         yield _row("skipped", f"pair {each['index']}: {each['reason']}")

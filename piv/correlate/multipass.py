@@ -99,7 +99,7 @@ def passes(images: Images, settings: CorrelateSettings, limits: ValidateSettings
     remaining = sizes[1:] if grown == sizes[0] else sizes
     for size in remaining[:-1]:
         grid = _pass(images, predictor, size, settings, limits, ROUGH)
-        predictor = _predict(grid, height, width)
+        predictor = predict(grid, height, width)
     last = sizes[-1]
     repeats = settings.repeats - (1 if not remaining else 0)
     for n in range(repeats):
@@ -110,7 +110,7 @@ def passes(images: Images, settings: CorrelateSettings, limits: ValidateSettings
         if n > 0 and _change(grid, previous) < settings.convergence:
             break
         if n < repeats - 1:
-            predictor = _predict(grid, height, width)
+            predictor = predict(grid, height, width)
     return replace(grid, windows=tuple(dict.fromkeys([*used, *sizes])))
 
 
@@ -129,7 +129,7 @@ def _first_pass(
     """
     height, width = images.shape
     grid = _pass(images, None, size, settings, limits)
-    predictor = _predict(grid, height, width)
+    predictor = predict(grid, height, width)
     grown = size
     plausible, broken = _judge(grid, size)
     todo = torch.nonzero(broken | (plausible < _FEW_PLAUSIBLE))[:, 0]
@@ -144,7 +144,7 @@ def _first_pass(
         if not bool(better.any()):
             break
         chosen = todo[better]
-        predictor[chosen] = _predict(trial, height, width)[better]
+        predictor[chosen] = predict(trial, height, width)[better]
         plausible[chosen], broken[chosen] = share[better], still_broken[better]
         grown = larger
         todo = chosen[(still_broken | (share < _FEW_PLAUSIBLE))[better]]
@@ -198,7 +198,7 @@ def at_nodes(predictor: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return (rows[..., low_x] + rows[..., high_x]) / 2
 
 
-def _predict(grid: Grid, height: int, width: int) -> Tensor:
+def predict(grid: Grid, height: int, width: int) -> Tensor:
     """Filled, smoothed and interpolated at every pixel: (B, 2, H, W)."""
     filled = grid.filled()
     smooth = _smooth(filled)

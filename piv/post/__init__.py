@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         integrate,
         pressure_gradient,
         pressure_of,
+        pressure_uncertainty,
     )
     from piv.post.propagation import (
         correlated_errors,
@@ -231,6 +232,7 @@ _LATER = {
     "pod": "modes",
     "pressure_gradient": "pressure",
     "pressure_of": "pressure",
+    "pressure_uncertainty": "pressure",
     "production": "turbulence",
     "profile": "lines",
     "q_criterion": "criteria",
@@ -334,6 +336,7 @@ __all__ = [
     "pod",
     "pressure_gradient",
     "pressure_of",
+    "pressure_uncertainty",
     "production",
     "profile",
     "q_criterion",

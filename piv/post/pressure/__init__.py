@@ -2,5 +2,6 @@
 
 from piv.post.pressure.field import Pressure, integrate, pressure_of
 from piv.post.pressure.gradient import pressure_gradient
+from piv.post.pressure.uncertainty import pressure_uncertainty
 
-__all__ = ["Pressure", "integrate", "pressure_gradient", "pressure_of"]
+__all__ = ["Pressure", "integrate", "pressure_gradient", "pressure_of", "pressure_uncertainty"]
