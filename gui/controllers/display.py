@@ -86,7 +86,7 @@ class Display:
         self._edited: OrderedDict[int, _Made] = OrderedDict()
         self._made: OrderedDict[tuple[Any, ...], _Made] = OrderedDict()
         self._asked: dict[str, tuple[Any, ...]] = {}
-        self._shown: dict[str, tuple[Any, ...]] = {}  # what of each kind is on the canvas
+        self._arrows: tuple[list[dict[str, Any]], tuple[Any, ...]] = ([], ())  # on the canvas
         self._locked: dict[str, tuple[float, float]] = {}
         self._reference = 0.0
         self._read: list[int] = []
@@ -479,7 +479,7 @@ class Display:
         canvas, options = self.program.window.canvas, self.program.session.display
         mean = self._mean_field()
         if self.analysis is None and mean is None:
-            self._shown.clear()
+            self._arrows = ([], ())
             canvas.show_scalar(None)
             canvas.show_vectors(None)
             canvas.show_lines([])
@@ -565,29 +565,34 @@ class Display:
     def _show_arrows(self, mean: VectorField | None) -> None:
         canvas, options = self.program.window.canvas, self.program.session.display
         if not options.vectors:
+            self._arrows = ([], ())
             canvas.show_vectors(None)
             return
         if mean is not None:
-            kind = self.program.controllers["statistics"].found["kind"]
-            canvas.show_vectors(self._arrow_layer(vars_of(mean, kind)))
-            return
-        found = [self._ready("arrows", stage, on=True) for stage in self._stages()]
+            found: list[Any] = [self.program.controllers["statistics"].arrows]
+        else:
+            found = [self._ready("arrows", stage, on=True) for stage in self._stages()]
         if any(each is None for each in found):
             return
-        layers = [self._arrow_layer(each) for each in found]
+        factor, unit = self._units.scale("velocity")
+        reference = self._reference if options.range_locked else 0.0
+        how = (options.vector_scale, options.vector_step, factor, unit, reference)
+        before, as_before = self._arrows
+        if as_before == how and [id(each) for each in before] == [id(each) for each in found]:
+            return  # to look for the length of the arrows takes a while
+        self._arrows = (found, how)
+        layers = [
+            VectorLayer(
+                arrows["x"], arrows["y"], arrows["u"], arrows["v"], arrows["kind"],
+                scale=options.vector_scale, step=options.vector_step, factor=factor, unit=unit,
+                reference=reference,
+            )
+            for arrows in found
+        ]  # fmt: skip
         if len(layers) == 2:
             canvas.show_vectors(layers[0], right=layers[1])
         else:
             canvas.show_vectors(layers[0])
-
-    def _arrow_layer(self, arrows: dict[str, Any]) -> VectorLayer:
-        options = self.program.session.display
-        factor, unit = self._units.scale("velocity")
-        return VectorLayer(
-            arrows["x"], arrows["y"], arrows["u"], arrows["v"], arrows["kind"],
-            scale=options.vector_scale, step=options.vector_step, factor=factor, unit=unit,
-            reference=self._reference if options.range_locked else 0.0,
-        )  # fmt: skip
 
     def _show_options(self) -> None:
         session, window, units = self.program.session, self.program.window, self._units
@@ -713,11 +718,6 @@ class Display:
             return []
         unit = self._units.unit(kind.kind)
         return [f"{kind.label} {number(value * self._factor)}{f' {unit}' if unit else ''}"]
-
-
-def vars_of(field: VectorField, kind: Any) -> dict[str, Any]:
-    """A field as :func:`gui.compute.tasks.fields.arrows` gives it."""
-    return {"x": field.x, "y": field.y, "u": field.u, "v": field.v, "kind": kind}
 
 
 def attach(program: Program) -> Display:

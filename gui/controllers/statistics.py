@@ -60,6 +60,11 @@ class Statistics:
         """The mean field, in px."""
         return None if self.found is None else self.found["mean"]
 
+    @property
+    def arrows(self) -> dict[str, Any] | None:
+        """Of the mean, as :func:`gui.compute.tasks.fields.arrows` gives them."""
+        return None if self.found is None else self.found["arrows"]
+
     def map(self, name: str) -> dict[str, Any] | None:
         """The map of a statistic."""
         found: dict[str, Any] | None = None if self.found is None else self.found["maps"][name]

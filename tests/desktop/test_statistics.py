@@ -42,7 +42,7 @@ def found() -> dict[str, Any]:
     return {
         "maps": maps,
         "mean": a_field(),
-        "kind": np.zeros((72, 96), np.uint8),
+        "arrows": arrows_of(a_field()),
         "fields": 2,
         "least": 1,
         "most": 2,

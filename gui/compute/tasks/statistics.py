@@ -47,8 +47,8 @@ def run(
     -------
     dict
         ``maps``: name of :data:`gui.quantities.STATISTICS` -> map as of
-        :func:`gui.compute.tasks.fields.quantity_map`; ``mean`` (a VectorField, px) and the ``kind``
-        of its arrows, ``fields`` (how many), ``least``, ``most``: vectors counted at a point.
+        :func:`gui.compute.tasks.fields.quantity_map`; ``mean`` (a VectorField, px) and its
+        ``arrows``, ``fields`` (how many), ``least``, ``most``: vectors counted at a point.
 
     Raises
     ------
@@ -75,7 +75,13 @@ def run(
     return {
         "maps": maps,
         "mean": mean,
-        "kind": np.where(np.isfinite(mean.u), np.uint8(VALID), np.uint8(MASKED)),
+        "arrows": {
+            "x": mean.x,
+            "y": mean.y,
+            "u": mean.u,
+            "v": mean.v,
+            "kind": np.where(np.isfinite(mean.u), np.uint8(VALID), np.uint8(MASKED)),
+        },
         "fields": flow.fields,
         "least": int(flow.count.min()),
         "most": int(flow.count.max()),
