@@ -31,6 +31,7 @@ Point: TypeAlias = tuple[float, float]
 KINDS: tuple[str, ...] = get_args(Kind)
 MASKS = KINDS[:4]
 _LEAST = {"polygon": 3, "freehand": 3, "polyline": 2}  # points; all others have two
+FOUND = "found"  # name of the shapes that the program has found
 LARGEST_MARGIN = 100  # px that a shape may be grown or shrunk by
 _TOUCHES = 1e-9  # px; a centre so near to an outline lies on it
 
@@ -452,6 +453,14 @@ class MaskSet:
         if index is None:
             return replace(self, shapes=(*self.shapes, *shapes))
         return self._with_own(index, (*self.per_pair.get(index, ()), *shapes))
+
+    def found(self, shapes: Sequence[Shape], index: int | None = None) -> MaskSet:
+        """With what was found now, in place of what was found before, for all pairs or for one."""
+        if index is None:
+            kept = tuple(shape for shape in self.shapes if shape.name != FOUND)
+            return replace(self, shapes=(*kept, *shapes))
+        own = self.per_pair.get(index, ())
+        return self._with_own(index, (*(s for s in own if s.name != FOUND), *shapes))
 
     def changed(self, number: int, shape: Shape, index: int) -> MaskSet:
         """With another shape in place of ``number`` of those that pair ``index`` sees.

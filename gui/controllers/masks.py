@@ -241,7 +241,7 @@ class MasksController:
             self._program.tell.info("every part of the frames has particles: nothing to mask")
             return
         masks = self._session.masks
-        self._change(lambda: masks.added(shapes, index), "find a mask")
+        self._change(lambda: masks.found(shapes, index), "find a mask")
         self._program.tell.info(
             f"{len(shapes)} region(s) without moving particles, {100 * share:.2g} % of the frame: "
             "look at them, and move or remove what is wrong"

@@ -267,7 +267,7 @@ class SettingsController:
             for each in chosen:
                 settings = each.apply(settings)
                 if each.shapes:
-                    masks = masks.added(each.shapes)
+                    masks = masks.found(each.shapes)
             self._session.set_settings(settings, "suggested settings")
             self._session.set_masks(masks, "suggested mask")
         if chosen:

@@ -217,6 +217,12 @@ def test_edits_by_number_reach_the_right_list() -> None:
         masks.removed(2, 3)
 
 
+def test_what_is_found_again_takes_the_place_of_what_was_found() -> None:
+    old, new = (Shape("ellipse", ((0, 0), (n, n)), name="found") for n in (9, 12))
+    assert MaskSet((old, SQUARE)).found([new]) == MaskSet((SQUARE, new))
+    assert MaskSet((old,), {2: (old, OTHER)}).found([new], 2) == MaskSet((old,), {2: (OTHER, new)})
+
+
 def test_growing_all_or_one() -> None:
     image = ImportedMask(np.eye(*SIZE, dtype=bool), "eye.png")
     masks = MaskSet((SQUARE,), {2: (OTHER,)}, image)

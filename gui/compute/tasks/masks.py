@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gui.compute.server import Context, task
-from gui.masks import Shape
+from gui.masks import FOUND, Shape
 from piv.errors import InputError
 from piv.io.sources import SourceSpec
 from piv.preprocess import crop
@@ -153,7 +153,7 @@ def outlines(mask: Bool, most: int = _MOST) -> tuple[Shape, ...]:
         if len(near) < 3 or area < (_SMALLEST if hole else 4):
             continue
         points = tuple(((x - 2.5) / 2, (y - 2.5) / 2) for x, y in near.astype(float))
-        made.append((area, hole, Shape("polygon", points, subtract=hole, name="found")))
+        made.append((area, hole, Shape("polygon", points, subtract=hole, name=FOUND)))
     made.sort(key=lambda each: -each[0])
     kept = made[:most]
     return tuple(shape for _, _, shape in sorted(kept, key=lambda each: each[1]))
