@@ -509,6 +509,7 @@ BUTTONS: dict[str, Act] = {
     "calibration: Click the origin": Act(tool),
     "calibration: Back to px": Act(lambda p: p.session.calibration, calibrated),
     "settings: Advanced settings": Act(advanced, None, lambda p: None),
+    "settings: Grow (correlate)": Act(settings),
     "settings: Draw region (preprocess)": Act(tool),
     "settings: Draw region (output)": Act(tool),
     "settings: Load settings": Act(settings, settings_file),

@@ -175,10 +175,10 @@ def _candidates(frames: list[Float]) -> tuple[Bool, Bool]:
     usual = np.quantile(correlation, 0.75)
     if usual > _PARTICLES:
         faint |= correlation < _CORRELATED * usual
-    count, labels, figures, _ = cv2.connectedComponentsWithStats(faint.astype(np.uint8))
+    _, labels, figures, _ = cv2.connectedComponentsWithStats(faint.astype(np.uint8))
     large = figures[:, cv2.CC_STAT_AREA] >= _SMALLEST
     large[0] = False
-    if count == 1:
+    if not large.any():
         return np.zeros_like(faint), np.zeros_like(faint)
     found = np.asarray(large[labels])
     return found, found & (power <= np.quantile(power[found], _QUIET, method="higher"))
