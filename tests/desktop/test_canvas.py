@@ -711,10 +711,8 @@ def test_simplified_lines_stay_near(path: list[tuple[float, float]], tolerance: 
     assert kept[0] == path[0]
     assert kept[-1] == path[-1]
     line = Draft("polyline", tuple(kept))
-    # to the infinite line through the ends, as the method has it; corners may be a little further
-    assert max(geometry.distance(line, *point) for point in path) <= 100
-    if len(kept) == len(path):
-        assert kept == path
+    assert max(geometry.distance(line, *point) for point in path) <= tolerance + 1e-5
+    assert geometry.simplified(kept, tolerance) == kept
 
 
 def test_inside_and_distance() -> None:

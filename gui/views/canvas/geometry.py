@@ -211,11 +211,9 @@ def simplified(points: list[Point], tolerance: float) -> list[Point]:
             continue
         between = array[first + 1 : last] - array[first]
         side = array[last] - array[first]
-        length = math.hypot(*side)
-        if length > 0:
-            off = np.abs(between[:, 0] * side[1] - between[:, 1] * side[0]) / length
-        else:
-            off = np.hypot(*between.T)
+        # to the piece between both ends, not to the line through them, which a hook can be on
+        place = np.clip(between @ side / max(float(side @ side), 1e-12), 0, 1)
+        off = np.hypot(*(between - place[:, None] * side).T)
         furthest = int(off.argmax())
         if off[furthest] > tolerance:
             middle = first + 1 + furthest
