@@ -324,7 +324,10 @@ class MasksController:
 
     def _pair_changed(self) -> None:
         self.selected = -1
-        self._own = None
+        # a pair that was looked at before is there already; another one's mask comes later
+        pairs = self._program.controllers.get("pairs")
+        ready = None if pairs is None else pairs.ready(self._session.index)
+        self._own = None if ready is None else ready["mask"]
         self.show()
 
     def _connect(self) -> None:

@@ -261,6 +261,10 @@ class Pairs:
             failed=self._cannot_read,
         )
 
+    def ready(self, index: int) -> dict[str, Any] | None:
+        """What ``images.pair`` returned for a pair, if it is kept."""
+        return self._kept.get(index)
+
     def _take(self, index: int, pair: dict[str, Any]) -> None:
         session = self.program.session
         self._kept[index] = pair
@@ -271,6 +275,9 @@ class Pairs:
             return
         self._loading = False
         self.pair = pair
+        masks = self.program.controllers.get("masks")
+        if masks is not None:
+            masks.show_source_mask(pair["mask"])
         self._show_image(self._shown if session.display.flicker else session.display.frame)
         self._show_levels()
         self._load_histogram(index)

@@ -283,6 +283,22 @@ def test_the_mask_of_the_source_is_shown_too(joined: Any, opened: Session) -> No
     assert opened.masks == MaskSet((SQUARE,))
 
 
+def test_a_pair_that_is_kept_brings_its_mask_at_once(joined: Any, opened: Session) -> None:
+    controller, program = joined
+    own = np.zeros(SHAPE, bool)
+    own[:, 50:] = True
+
+    class Pairs:
+        def ready(self, index: int) -> dict[str, Any] | None:
+            return {"mask": own} if index == 1 else None
+
+    program.controllers["pairs"] = Pairs()
+    opened.set_index(1)
+    assert controller.panel.share.text() == "48 % is masked."
+    opened.set_index(0)
+    assert controller.panel.share.text() == "Nothing is masked."
+
+
 def test_a_stored_image_of_another_size_is_told_once(joined: Any, opened: Session) -> None:
     controller, program = joined
     opened.set_masks(MaskSet(imported=ImportedMask(np.ones((4, 5), bool), "old.png")))
