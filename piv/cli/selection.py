@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from piv.io.store import Results
 
 
+Step = Callable[[], None]
+Stage = Callable[[str, int | None], Step]  # text and, where that is known, the number of steps
+
+
 @dataclass(frozen=True, eq=False)
 class ChosenFields(Sequence[VectorField]):
     """Finished pairs of a run; their fields are read when they are used."""
@@ -125,10 +129,10 @@ def parse_slice(text: str | None) -> slice:
 
 
 @contextmanager
-def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere."""
+def progress_bars() -> Iterator[Stage]:
+    """A bar for each stage on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda _text, _total: lambda: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -136,5 +140,16 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=total)
-        yield lambda: bar.advance(task)
+
+        def stage(text: str, total: int | None) -> Step:
+            task = bar.add_task(text, total=total)
+            return lambda: bar.advance(task)
+
+        yield stage
+
+
+@contextmanager
+def progress_bar(text: str, total: int) -> Iterator[Step]:
+    """One bar on a terminal, nothing elsewhere."""
+    with progress_bars() as stage:
+        yield stage(text, total)

@@ -5,27 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from piv.cli.choices import check_output
+from piv.cli.selection import ChosenFields, Stage, add_selection, chosen_fields, progress_bars
 from piv.errors import InputError
-from piv.types import VectorField
 
 if TYPE_CHECKING:
     from piv.io.statistics import Table
-    from piv.io.store import Results
     from piv.post.statistics import Statistics, Third
 
 _SUFFIXES = (".nc", ".h5", ".hdf5")
-_Step = Callable[[], None]
-_Stage = Callable[[str, int | None], _Step]
 
 
 def add_parser(commands: Any) -> None:
@@ -40,12 +34,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("results", type=Path, metavar="RESULTS.h5", help="what piv batch writes")
     parser.add_argument("-o", "--output", type=Path, metavar="STATS.nc", help="file to write")
-    parser.add_argument(
-        "--group", choices=["dense", "coarse"], help="which fields (default: dense if there are)"
-    )
-    parser.add_argument(
-        "--pairs", metavar="FIRST:STOP:STEP", help="part of the run, by position, such as 100:500"
-    )
+    add_selection(parser)
     parser.add_argument(
         "--exclude", default="masked,replaced,fallback", metavar="FLAGS",
         help="vectors with one of these flags are left out (default: %(default)s), or none",
@@ -96,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.output, [args.results], overwrite=args.overwrite)
     exclude = parse_flags(args.exclude)
     probes = _probes(args.probes)
-    chosen = _chosen(open_results(args.results), args)
-    with _progress() as stage:
+    chosen = chosen_fields(open_results(args.results), args)
+    with progress_bars() as stage:
         flow, tables = _computed(chosen, args, exclude, probes, stage)
         if args.output is not None:
             write_tables(args.output, tables)
@@ -109,19 +98,6 @@ def run(args: argparse.Namespace) -> int:
         for line in lines(args.results, told):
             print(line)
     return 0
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Some fields of a run, read each time they are asked for."""
-
-    results: Results
-    positions: Sequence[int]
-    group: str | None
-
-    def __iter__(self) -> Iterator[VectorField]:
-        for position in self.positions:
-            yield self.results.field(position, self.group)
 
 
 def summary(flow: Statistics, third: Third) -> dict[str, Any]:
@@ -176,7 +152,7 @@ def lines(path: Path, told: dict[str, Any]) -> Iterator[str]:
 
 
 def _computed(
-    chosen: _Chosen, args: argparse.Namespace, exclude: Any, probes: Any, stage: _Stage
+    chosen: ChosenFields, args: argparse.Namespace, exclude: Any, probes: Any, stage: Stage
 ) -> tuple[Statistics, dict[str, Table]]:
     from piv.io.statistics import modes_table, spectrum_table, statistics_tables
     from piv.post.correlated import correlation_length_of
@@ -185,7 +161,7 @@ def _computed(
     from piv.post.spectra import spectrum
     from piv.post.statistics import statistics_of
 
-    count = len(chosen.positions)
+    count = len(chosen)
     length = args.correlation_length
     if args.nu is not None:
         check_viscosity(args.nu)
@@ -212,41 +188,8 @@ def _computed(
         tables[f"spectrum_{axis}"] = spectrum_table(flow, found)
     if args.modes is not None:
         decomposed = pod(chosen, modes=args.modes, exclude=exclude, progress=stage("modes", None))
-        pairs = [int(chosen.results.pairs[position]) for position in chosen.positions]
-        tables["modes"] = modes_table(flow, decomposed, pairs)
+        tables["modes"] = modes_table(flow, decomposed, chosen.pairs)
     return flow, tables
-
-
-def _chosen(results: Results, args: argparse.Namespace) -> _Chosen:
-    """What is to be read.
-
-    Raises
-    ------
-    InputError
-        If that is nothing.
-    """
-    if args.group is not None and args.group not in results.groups:
-        raise InputError(
-            f"{args.results} has no {args.group} fields; it has {', '.join(results.groups)}"
-        )
-    wanted = range(len(results))[_slice(args.pairs)]
-    positions = sorted(set(results.done) & set(wanted))
-    if not positions:
-        raise InputError(f"{args.results} has no finished pair among those chosen")
-    return _Chosen(results, positions, args.group)
-
-
-def _slice(text: str | None) -> slice:
-    if text is None:
-        return slice(None)
-    parts = text.split(":")
-    try:
-        numbers = [int(part) if part.strip() else None for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (2, 3) or (len(numbers) == 3 and numbers[2] == 0):
-        raise InputError(f"--pairs is FIRST:STOP or FIRST:STOP:STEP, such as 100:500, not {text}")
-    return slice(*numbers)
 
 
 def _probes(texts: Sequence[str]) -> list[tuple[int, int]] | None:
@@ -277,23 +220,3 @@ def _median(values: Any) -> float | None:
     known = values[np.isfinite(values)]
     middle = float(np.median(known)) if known.size else math.nan
     return middle if math.isfinite(middle) else None
-
-
-@contextmanager
-def _progress() -> Iterator[_Stage]:
-    """A bar for each stage on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _text, _total: lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-
-        def stage(text: str, total: int | None) -> _Step:
-            task = bar.add_task(text, total=total)
-            return lambda: bar.advance(task)
-
-        yield stage

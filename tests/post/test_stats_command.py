@@ -109,7 +109,7 @@ def test_one_pair_has_a_mean_and_nothing_else(tmp_path: Path, capsys: Capture) -
     [
         (["-o", "stats.txt"], "must end in .nc or .h5"),
         (["--exclude", "maskd"], "unknown flag 'maskd': did you mean masked?"),
-        (["--pairs", "3"], "--pairs is FIRST:STOP"),
+        (["--pairs", "three"], "--pairs is FIRST:STOP"),
         (["--pairs", "3:4"], "no finished pair"),
         (["--probe", "3"], "--probe is ROW,COLUMN"),
         (["--probe", "24,0"], "outside the field"),
