@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from desktop.result_stand_ins import a_map, answer, with_display, with_result
+from desktop.result_stand_ins import a_map, answer, arrows_of, with_display, with_result
 from desktop.stand_ins import StubDialogs, StubProgram, a_field, source_info
 from gui.controllers import statistics
 from gui.controllers.statistics import Statistics
