@@ -132,11 +132,8 @@ def build(argv: Sequence[str | Path] = (), home: Path | None = None) -> Program:
     _catch_everything(program)
     try:
         for area in AREAS:
-            try:
-                module = importlib.import_module(f"gui.controllers.{area}")
-                program.controllers[area] = module.attach(program)
-            except (ImportError, AttributeError) as missing:
-                tell.warning(f"area {area} is not there: {missing}")
+            module = importlib.import_module(f"gui.controllers.{area}")
+            program.controllers[area] = module.attach(program)
         panel = LogPanel()
         window.add_panel("log", "Log", panel, "bottom", shown=False)
         tell.add_place(panel)
@@ -214,15 +211,19 @@ def _remember_layout(program: Program) -> None:
     window = program.window
     window.resize(1600, 1000)
     window.begin_layout()
+    view = program.controllers["view"]
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        window.restore_layout(state if isinstance(state, dict) else {})
     except (OSError, ValueError):
-        pass  # none yet, or damaged: the first layout is as good
+        state = {}  # none yet, or damaged: the first layout is as good
+    if isinstance(state, dict):
+        window.restore_layout(state)
+        view.remember_theme(state.get("theme"))
 
     def keep() -> None:
         try:
-            path.write_text(json.dumps(window.layout_state()), encoding="utf-8")
+            state = {**window.layout_state(), "theme": view.theme.mode}
+            path.write_text(json.dumps(state), encoding="utf-8")
         except OSError as error:
             log.warning("the layout could not be kept: %s", error)
 

@@ -222,7 +222,7 @@ class Session:
                 if foreign or (source is None and self.store is None):
                     self.source = None
                     self._set_masks(MaskSet())
-                    self._set_calibration(CalibrationState(info.pixel_size, dt=info.dt))
+                    self._set_calibration(CalibrationState(info.pixel_size, info.origin, info.dt))
             self.store = info
             if self.source is None:
                 self._began(Topic.SOURCE)

@@ -94,6 +94,8 @@ class StoreInfo:
         m/px.
     dt : float
         s.
+    origin : (float, float)
+        The pixel that is (0, 0) m.
     """
 
     path: Path
@@ -105,6 +107,7 @@ class StoreInfo:
     units: str = "px"
     pixel_size: float | None = None
     dt: float = 1.0
+    origin: Point = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,11 @@ class View:
         self.theme.set_mode(mode)
         self._show_theme()
 
+    def remember_theme(self, mode: object) -> None:
+        """Take the theme of the last time, if it is one."""
+        if mode in MODES:
+            self.set_theme(mode)  # type: ignore[arg-type]
+
     def set_full_screen(self, on: bool) -> None:
         """Use the whole screen, or a window again."""
         window = self.program.window

@@ -250,11 +250,11 @@ class MainWindow(QMainWindow):
             toggle.setToolTip(f"Show or hide the panel {title}")
         others = [d for n, d in self.panels.items() if self._side_of[n] == side]
         self.addDockWidget(_AREAS[side], dock)
+        dock.setVisible(shown)  # before it becomes a tab: else a tab bar of nobody stays behind
         if others:
             self.tabifyDockWidget(others[-1], dock)
         self._side_of[name] = side
         self.panels[name] = dock
-        dock.setVisible(shown)
         self._fill("View")
         return dock
 

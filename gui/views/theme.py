@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from PyQt6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, pyqtSignal
@@ -34,7 +35,7 @@ _DARK = {
     "Text": "#e6e8eb", "Button": "#2e343b", "ButtonText": "#e6e8eb", "ToolTipBase": "#2e343b",
     "ToolTipText": "#e6e8eb", "PlaceholderText": "#9aa2ad", "Highlight": "#3d8bfd",
     "HighlightedText": "#ffffff", "Link": "#7db4ff", "BrightText": "#ff8a80", "Mid": "#454c55",
-    "Midlight": "#343a42", "Light": "#4a525c", "Dark": "#15181b", "Shadow": "#0c0e10",
+    "Midlight": "#343a42", "Light": "#4a525c", "Dark": "#15181b", "Shadow": "#8a94a1",
 }  # fmt: skip
 _FAINT = {False: "#9aa1ab", True: "#6d7580"}  # what is disabled
 
@@ -69,6 +70,13 @@ QGroupBox { border: 1px solid palette(midlight); border-radius: 6px; margin-top:
     padding: 8px 6px 6px 6px; }
 QGroupBox::title { subcontrol-origin: margin; left: 8px; padding: 0 4px; font-weight: 600; }
 QScrollArea { border: 0; }
+QCheckBox::indicator, QAbstractItemView::indicator { width: 13px; height: 13px;
+    border: 1px solid palette(shadow); border-radius: 3px; background: palette(base); }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {
+    background: palette(highlight); border-color: palette(highlight); image: url(CHECK); }
+QCheckBox::indicator:focus { border-color: palette(highlight); }
+QCheckBox::indicator:disabled, QAbstractItemView::indicator:disabled {
+    background: palette(midlight); border-color: palette(mid); }
 QProgressBar { border: 1px solid palette(mid); border-radius: 5px; text-align: center;
     background: palette(base); min-height: 14px; }
 QProgressBar::chunk { background: palette(highlight); border-radius: 4px; }
@@ -94,7 +102,8 @@ class Theme(QObject):
         self.mode: Mode = "system"
         self._dark: bool | None = None
         app.setStyle("Fusion")
-        app.setStyleSheet(_SHEET)
+        check = Path(str(files("gui") / "resources" / "icons" / "check.svg")).as_posix()
+        self._sheet = _SHEET.replace("CHECK", f'"{check}"')
         hints = QGuiApplication.styleHints()
         if hints is not None:
             hints.colorSchemeChanged.connect(self._follow)
@@ -117,7 +126,7 @@ class Theme(QObject):
         if dark != self._dark:
             self._dark = dark
             self._app.setPalette(palette(dark=dark))
-            self._app.setStyleSheet(_SHEET)  # its colours are looked up again
+            self._app.setStyleSheet(self._sheet)  # its colours are looked up again
             self.changed.emit()
 
 

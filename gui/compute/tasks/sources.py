@@ -226,7 +226,10 @@ def _store(path: Path) -> StoreInfo:
     results = open_results(path)
     known = results.provenance
     example = read_field(path, None, results.done[0]) if results.done else None
-    shape, calibration = known.get("frames"), known.get("calibration")
+    source, calibration = known.get("source") or {}, known.get("calibration")
+    shape = known.get("frames")
+    if "height" in source and "width" in source:  # of a run of many pairs
+        shape = source["height"], source["width"]
     if example is not None:
         calibration = calibration or example.attrs.get("calibration")
         shape = shape or _frame_shape(example)
@@ -242,6 +245,7 @@ def _store(path: Path) -> StoreInfo:
         units="px" if example is None else example.units,
         pixel_size=calibration["pixel_size"] if calibration else None,
         dt=float(known.get("dt", 1.0) if example is None else example.dt),
+        origin=tuple(calibration["origin"]) if calibration else (0.0, 0.0),
     )
 
 
