@@ -17,7 +17,9 @@ from piv.errors import InputError
 
 if TYPE_CHECKING:
     from piv.io.statistics import Table
+    from piv.post.spectra import Response
     from piv.post.statistics import Statistics, Third
+    from piv.types import VectorField
 
 _SUFFIXES = (".nc", ".h5", ".hdf5")
 
@@ -51,6 +53,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--spectrum", action="append", default=[], choices=["x", "y"], dest="spectra",
         help="spectrum of the fluctuations along this axis; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--response", type=Path, metavar="FILE.csv",
+        help="measured gain of the method over the wavelength, kept beside the spectra: what "
+        "`piv evaluate --test-set resolution -o FOLDER` writes to FOLDER/sweeps.csv",
     )  # fmt: skip
     parser.add_argument("--modes", type=int, metavar="N", help="the N modes of most energy (POD)")
     parser.add_argument(
@@ -169,6 +176,7 @@ def _computed(
         raise InputError(f"there can be 1 to {count} modes, not {args.modes}")
     if args.nu is not None or args.spectra:  # refused here rather than after the first pass
         length = correlation_length_of(next(iter(chosen)), length)
+    response = None if args.response is None else _response(args.response, next(iter(chosen)))
     flow = statistics_of(
         chosen, exclude=exclude, probes=probes, progress=stage("statistics", count)
     )
@@ -183,13 +191,30 @@ def _computed(
         step = stage(f"spectrum along {axis}", count)
         found = spectrum(
             chosen, flow, axis=axis, exclude=exclude, progress=step,
-            correlation_length=length,
+            correlation_length=length, response=response,
         )  # fmt: skip
         tables[f"spectrum_{axis}"] = spectrum_table(flow, found)
     if args.modes is not None:
         decomposed = pod(chosen, modes=args.modes, exclude=exclude, progress=stage("modes", None))
         tables["modes"] = modes_table(flow, decomposed, chosen.pairs)
     return flow, tables
+
+
+def _response(path: Path, field: VectorField) -> Response:
+    """Gain over the wavenumber in the unit of the fields.
+
+    Raises
+    ------
+    InputError
+        If the file has none, or the size of a pixel is not known.
+    """
+    from piv.io.statistics import read_response
+
+    if field.units == "px":
+        return read_response(path)
+    if (calibration := field.attrs.get("calibration")) is None:
+        raise InputError("the fields are in m but do not say how large a pixel is: no --response")
+    return read_response(path, float(calibration["pixel_size"]))
 
 
 def _probes(texts: Sequence[str]) -> list[tuple[int, int]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from piv.io.labelled import attributes, to_json
 from piv.post.corrected import Corrected
 from piv.post.modes import POD
 from piv.post.small_scales import turbulence_scales
-from piv.post.spectra import Spectrum
+from piv.post.spectra import Response, Spectrum, measured_response
 from piv.post.statistics import Statistics, Third
 from piv.post.turbulence import production, reynolds_stress, turbulent_kinetic_energy
 from piv.types import SCHEMA_VERSION, Flag, Float
@@ -154,6 +155,48 @@ def statistics_tables(
     return {"/": Table(grid, found, attrs), "convergence": _convergence(flow, speed)}
 
 
+def read_response(path: str | Path, pixel_size: float = 1.0) -> Response:
+    """Gain of the method over the wavelength, from ``sweeps.csv`` of ``piv evaluate``.
+
+    Parameters
+    ----------
+    path : path
+        The mean over its lines of each sine wave, such as those of the class ``sine016``: of the
+        network where there are, else of the coarse stage.
+    pixel_size : float
+        What makes px the unit of the coordinates.
+
+    Returns
+    -------
+    function
+        See :func:`piv.post.measured_response`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has gains of fewer than two wavelengths.
+    """
+    found: dict[str, dict[float, list[float]]] = {"dense": {}, "coarse": {}}
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("sweep") == "gain" and row["class"].startswith("sine"):
+                    pairs = found.setdefault(row["method"], {})
+                    pairs.setdefault(float(row["varied"]), []).append(float(row["result"]))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError):
+        raise InputError(f"{path} is no sweeps.csv of piv evaluate") from None
+    gains = found["dense"] or found["coarse"]
+    if len(gains) < 2:
+        raise InputError(
+            f"{path} has no gains of sine waves: piv evaluate --test-set resolution -o FOLDER "
+            "writes them to FOLDER/sweeps.csv"
+        )
+    means = np.array([np.mean(each) for each in gains.values()])
+    return measured_response(pixel_size * np.array(list(gains)), means)
+
+
 def spectrum_table(flow: Statistics, spectrum: Spectrum) -> Table:
     """A spectrum along an axis."""
     length, _, square, _ = _units(flow)
@@ -169,6 +212,9 @@ def spectrum_table(flow: Statistics, spectrum: Spectrum) -> Table:
         if np.isfinite(both.noise).any():
             clean = {**text, "long_name": f"{text['long_name']}, without noise"}
             found[f"{name}_corrected"] = Variable(("wavenumber",), both.corrected, clean)
+    if spectrum.response is not None:
+        text = {"units": "1", "long_name": "gain of the method; the spectra have its square"}
+        found["response"] = Variable(("wavenumber",), spectrum.response, text)
     return Table(
         {"wavenumber": wavenumber},
         found,

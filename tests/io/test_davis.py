@@ -182,7 +182,7 @@ def test_without_the_package_one_line_says_what_to_do(
     with pytest.raises(PIVError, match=r"ccfcn-piv\[davis\]") as caught:
         import_field(path)
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="no format"):
+    with pytest.raises(InputError, match="only read"):
         export_field(reading_example(), path)
 
 

@@ -74,6 +74,43 @@ def test_everything_is_written_as_netcdf_that_xarray_opens(
         assert float(found["probe_x"][0]) == pytest.approx(0.02)
 
 
+SWEEPS = (
+    "sweep,class,method,varied,result\nbias,uniform,dense,0.5,0.01\n"
+    + "".join(f"gain,sine{n:03},coarse,{n},0.1\ngain,sine{n:03},dense,{n},{1 - 3 / n}\n"
+              f"gain,sine{n:03},dense,{n},{1 - 5 / n}\n"
+              for n in (8, 16, 64))
+    + "gain,triangle012,dense,12,0.9\n"
+)  # fmt: skip
+
+
+def test_the_measured_gain_stands_beside_the_spectrum(run_file: Path, tmp_path: Path) -> None:
+    (gains := tmp_path / "sweeps.csv").write_text(SWEEPS)
+    fields = list(noisy_series(4, np.random.default_rng(5), (24, 200)))
+    known = {"calibration": {"pixel_size": 1e-3, "origin": [0.0, 0.0]}}
+    metric = [
+        each.replace(units="m/s", y_axis="up", x=1e-3 * each.x, y=-1e-3 * each.y, attrs=known)
+        for each in fields
+    ]
+    for name, series, scale in (("px", fields, 1.0), ("m", metric, 1e-3)):
+        path = store(tmp_path / f"{name}.h5", series)
+        output = tmp_path / f"{name}.nc"
+        words = ["stats", path, "-o", output, "--spectrum", "x", "--response", gains]
+        assert main([str(word) for word in words]) == 0
+        with h5py.File(output) as found:
+            table = found["spectrum_x"]
+            wavenumber, gain = table["wavenumber"][:], table["response"][:]
+        place = int(np.argmin(np.abs(2 * np.pi / np.maximum(wavenumber, 1e-9) / scale - 16)))
+        assert gain[place] == pytest.approx(0.75, abs=0.03)
+        assert np.isnan(gain[-1])  # the shortest wave was not measured
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "sweep,class\ngain,sine8\n", SWEEPS[:60], "\0\n"])
+def test_a_table_without_gains_is_told(text: str, run_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "gains.csv").write_text(text)
+    words = ["stats", str(run_file), "--spectrum", "x", "--response", str(tmp_path / "gains.csv")]
+    assert main(words) == 2
+
+
 def test_the_rule_the_group_and_the_part_are_chosen(run_file: Path, capsys: Capture) -> None:
     words = ["--json", "--exclude", "none", "--group", "coarse", "--pairs", "0:8:2"]
     assert main(["stats", str(run_file), *words]) == 0

@@ -116,6 +116,9 @@ def for_writing(path: Path, name: str | None) -> Format:
         if path.suffix.lower() not in found.suffixes:
             raise InputError(f"{path} must end in {' or '.join(found.suffixes)} for {name}")
         return found
+    known = [each for each in FORMATS.values() if path.suffix.lower() in each.suffixes]
+    if known and not any(each.writes for each in known):
+        raise InputError(f"the format {known[0].name} is only read, not written: {path}")
     fitting = _ending(path, [each for each in FORMATS.values() if each.writes])
     if len(fitting) > 1:
         names = " or ".join(each.name for each in fitting)
