@@ -131,7 +131,7 @@ class View:
     def remember_theme(self, mode: object) -> None:
         """Take the theme of the last time, if it is one."""
         if mode in MODES:
-            self.set_theme(mode)  # type: ignore[arg-type]
+            self.set_theme(mode)
 
     def set_full_screen(self, on: bool) -> None:
         """Use the whole screen, or a window again."""

@@ -44,7 +44,15 @@ def _run(program: Program, folder: Path) -> None:
     until(lambda: program.controllers["batch"].running)
 
 
-@pytest.mark.parametrize("what", [_analysing, _opening, _playing, _run])
+@pytest.mark.parametrize(
+    "what",
+    [
+        _analysing,
+        _run,
+        pytest.param(_opening, marks=pytest.mark.slow),
+        pytest.param(_playing, marks=pytest.mark.slow),
+    ],
+)
 def test_closing_while_something_runs_ends_everything(
     qapp: Any, tmp_path: Path, what: Callable[[Program, Path], None]
 ) -> None:

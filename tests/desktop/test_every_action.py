@@ -661,7 +661,15 @@ def test_no_two_actions_share_a_key(program: Program) -> None:
     assert repeated_keys(program.window) == []
 
 
-@pytest.mark.parametrize("name", ACTIONS)
+LONG = {  # the areas' own tests do these in the quick run
+    "export.film", "export.report", "synthetic.plan", "synthetic.save", "display.texture",
+    "statistics.save",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in ACTIONS]
+)
 def test_action(program: Program, tmp_path: Path, name: str) -> None:
     act = ACTIONS[name]
     if act.prepare is not None:

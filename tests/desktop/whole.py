@@ -109,7 +109,7 @@ def calm(program: Program, seconds: float = 25.0) -> None:
     """Wait until nothing is computed any more."""
     quiet = 0
     limit = time.monotonic() + seconds
-    while quiet < 12:
+    while quiet < 7:
         QApplication.processEvents()
         busy = program.quick.busy or program.heavy.busy
         quiet = 0 if busy else quiet + 1
