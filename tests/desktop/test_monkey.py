@@ -187,6 +187,8 @@ def _count(program: Program) -> dict[str, int]:
     program.dialogs = Answers()  # type: ignore[assignment]
     program.session.reset()
     program.controllers["pairs"].set_playing(False)
+    for name in ("synthetic", "statistics", "export", "analysis"):
+        program.controllers[name].cancel()
     batch = program.controllers["batch"]
     if batch.running:
         batch.stop()

@@ -114,7 +114,8 @@ def calm(program: Program, seconds: float = 25.0) -> None:
         busy = program.quick.busy or program.heavy.busy
         quiet = 0 if busy else quiet + 1
         if time.monotonic() > limit:
-            raise AssertionError("the children are still busy")
+            jobs = [*program.quick._jobs.values(), *program.heavy._jobs.values()]
+            raise AssertionError(f"still busy with {[job.task for job in jobs]}")
         time.sleep(0.004)
 
 
