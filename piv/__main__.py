@@ -2,6 +2,10 @@
 
 import sys
 
-from piv.entry import main
+try:
+    from piv.entry import main
+except KeyboardInterrupt:  # Ctrl-C in the very first moment
+    sys.stderr.write("piv: interrupted\n")
+    sys.exit(130)
 
 sys.exit(main())

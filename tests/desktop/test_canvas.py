@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -990,6 +991,18 @@ def test_colour_bar_ticks_are_round(canvas: Canvas) -> None:
             assert float(text) == pytest.approx(value, rel=0.01, abs=1e-12)
 
 
+@pytest.fixture
+def plain_style() -> Iterator[None]:
+    """No style sheet of the whole program: one that another window has set rules over palettes."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    before = app.styleSheet()
+    app.setStyleSheet("")
+    yield
+    app.setStyleSheet(before)
+
+
+@pytest.mark.usefixtures("plain_style")
 def test_light_and_dark(canvas: Canvas) -> None:
     palette = canvas.palette()
     grounds = []
