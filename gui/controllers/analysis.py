@@ -196,7 +196,7 @@ class AnalysisController:
 
     def _show(self, text: str | None, fraction: float | None) -> None:
         cancel = None if text is None else self.cancel
-        self._program.window.set_busy(text, fraction, cancel)
+        self._program.window.set_busy(text, fraction, cancel, of="analysis")
 
     def _source_changed(self) -> None:
         """The pairs whose analyses wait are not open any more."""

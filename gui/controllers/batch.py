@@ -388,7 +388,7 @@ class BatchController(QObject):
         self.state = RunState()
         self.panel.set_running(True)
         self.panel.show_status("The run is being prepared.")
-        self._program.window.set_busy("Series: being prepared", None, self.stop)
+        self._program.window.set_busy("Series: being prepared", None, self.stop, of="batch")
         self._program.quick.run("batch.prepare", done=self._begin, failed=self._refuse, order=order)
 
     def _begin(self, words: list[str]) -> None:
@@ -427,7 +427,9 @@ class BatchController(QObject):
             self._list(self.state.failures)
         if self.running:
             text = "Stopping" if self.stopping else progress_text(self.state)
-            self._program.window.set_busy(f"Series: {text}", self.state.fraction, self.stop)
+            self._program.window.set_busy(
+                f"Series: {text}", self.state.fraction, self.stop, of="batch"
+            )
 
     def stop(self) -> None:
         """Let the run stop; a second time ends it now."""
@@ -486,7 +488,7 @@ class BatchController(QObject):
         self.panel.set_running(False)
         self.panel.set_calibration(self._program.session.calibration.pixel_size is not None)
         self.panel.show_status(text)
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="batch")
         if self._closing_after:
             self._closing_after = False
             QTimer.singleShot(0, self._program.window.close)

@@ -394,7 +394,7 @@ class ExportController(QObject):
 
         def end() -> None:
             self._job = None
-            window.set_busy(None, None, None)
+            window.set_busy(None, None, None, of="export")
 
         def done(words: str) -> None:
             end()
@@ -406,9 +406,9 @@ class ExportController(QObject):
 
         def progress(number: int, total: int, words: str) -> None:
             fraction = number / total if total else None
-            window.set_busy(f"Writing {path.name}: {words}", fraction, self.cancel)
+            window.set_busy(f"Writing {path.name}: {words}", fraction, self.cancel, of="export")
 
-        window.set_busy(f"Writing the {what}", None, self.cancel)
+        window.set_busy(f"Writing the {what}", None, self.cancel, of="export")
         self._job = self._program.quick.run(
             task, done=done, failed=failed, progress=progress, path=path, **arguments
         )
@@ -423,7 +423,7 @@ class ExportController(QObject):
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
-            self._program.window.set_busy(None, None, None)
+            self._program.window.set_busy(None, None, None, of="export")
             self._program.tell.info("Writing was cancelled: nothing was changed under that name")
 
     def close(self) -> None:

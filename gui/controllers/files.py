@@ -191,7 +191,7 @@ class Files:
         )
 
     def _look(self, paths: list[Path], frames: str | None, pairing: str | None) -> None:
-        self.program.window.set_busy("Opening ...", None, self._cancel)
+        self.program.window.set_busy("Opening ...", None, self._cancel, of="files")
         self._job = self.program.quick.run(
             "sources.look",
             paths=paths,
@@ -237,7 +237,7 @@ class Files:
 
     def _ended(self) -> None:
         self._job = None
-        self.program.window.set_busy(None, None, None)
+        self.program.window.set_busy(None, None, None, of="files")
 
     def _paths_of(self, source: SourceInfo) -> list[Path]:
         """The paths that were opened, also when a session brought the source."""

@@ -262,7 +262,7 @@ class SessionsController:
 
     def _write(self, state: Snapshot, path: Path) -> None:
         name = path.stem
-        self._program.window.set_busy(f"Saving {name}", None, None)
+        self._program.window.set_busy(f"Saving {name}", None, None, of="sessions")
         self._saving = self.saver.run(
             "sessions.write",
             done=partial(self._written, state, path),
@@ -274,7 +274,7 @@ class SessionsController:
 
     def _written(self, state: Snapshot, path: Path, _: object) -> None:
         self._saving = None
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="sessions")
         if self._holds(state):
             self._session.set_saved(path, state.revision)
             if not self._session.dirty:
@@ -287,7 +287,7 @@ class SessionsController:
 
     def _not_written(self, state: Snapshot, message: str) -> None:
         self._saving = None
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="sessions")
         waiting, self._then = self._then is not None, None
         self._program.tell.error(f"the session is not saved: {message}")
         if waiting or self._holds(state):
@@ -308,10 +308,12 @@ class SessionsController:
 
     def _progress(self, what: str, done: int, total: int, text: str) -> None:
         fraction = done / total if total else None
-        self._program.window.set_busy(f"{what}: {text}" if text else what, fraction, None)
+        self._program.window.set_busy(
+            f"{what}: {text}" if text else what, fraction, None, of="sessions"
+        )
 
     def _read(self, path: Path, found: dict[Path, Path], crashed: Left | None = None) -> None:
-        self._program.window.set_busy(f"Opening {path.stem}", None, None)
+        self._program.window.set_busy(f"Opening {path.stem}", None, None, of="sessions")
         self.saver.run(
             "sessions.read",
             done=partial(self._loaded, found, crashed),
@@ -323,14 +325,14 @@ class SessionsController:
         )
 
     def _not_read(self, crashed: Left | None, message: str) -> None:
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="sessions")
         self._program.tell.error(message)
         if crashed is not None:  # nothing in it can be read: it is not offered again
             self._recovered.remove(crashed)
             crashed.remove()
 
     def _loaded(self, found: dict[Path, Path], crashed: Left | None, loaded: Loaded) -> None:
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="sessions")
         asked = [path for path in loaded.missing if path not in found]
         if asked:
             self._ask_for(asked, found, crashed, loaded)

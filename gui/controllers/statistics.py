@@ -86,7 +86,7 @@ class Statistics:
             return
         self._up = Units.of(self.program.session).calibrated
         window = self.program.window
-        window.set_busy(f"Statistics of {count} results", 0.0, self.cancel)
+        window.set_busy(f"Statistics of {count} results", 0.0, self.cancel, of="statistics")
         self._job = self.program.quick.run(
             "statistics.run", key="statistics", done=self._take, failed=self._failed,
             progress=self._progress, up=self._up, **source,
@@ -118,7 +118,7 @@ class Statistics:
         if path is None:
             return
         window = self.program.window
-        window.set_busy(f"Writing {path.name}", None, self.cancel)
+        window.set_busy(f"Writing {path.name}", None, self.cancel, of="statistics")
         self._job = self.program.quick.run(
             "statistics.save", key="statistics.save", failed=self._failed,
             done=lambda count: self._saved(path.name, count), file=path,
@@ -159,11 +159,11 @@ class Statistics:
 
     def _progress(self, done: int, total: int, text: str) -> None:
         fraction = done / total if total else None
-        self.program.window.set_busy(text, fraction, self.cancel)
+        self.program.window.set_busy(text, fraction, self.cancel, of="statistics")
 
     def _ended(self) -> None:
         self._job = None
-        self.program.window.set_busy(None, None, None)
+        self.program.window.set_busy(None, None, None, of="statistics")
 
     def _failed(self, text: str) -> None:
         self._ended()

@@ -107,16 +107,18 @@ class SyntheticController(QObject):
             self._program.tell.error(text)
 
         def progress(done: int, total: int, text: str) -> None:
-            window.set_busy(f"Synthetic: {text}", done / total if total else None, self.cancel)
+            window.set_busy(
+                f"Synthetic: {text}", done / total if total else None, self.cancel, of="synthetic"
+            )
 
-        window.set_busy("Synthetic: being made", None, self.cancel)
+        window.set_busy("Synthetic: being made", None, self.cancel, of="synthetic")
         self._made = self._program.heavy.run(
             "synthetic.pair", done=made, failed=failed, progress=progress, maker=maker, path=path
         )
 
     def _end_making(self) -> None:
         self._made = None
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="synthetic")
 
     def _free_name(self, maker: Maker) -> Path:
         """A name that no data set has; the oldest ones that were not kept go."""
@@ -195,10 +197,12 @@ class SyntheticController(QObject):
 
         def progress(done: int, total: int, text: str) -> None:
             panel.set_planning(True, f"{done} of {total}: {text}")
-            self._program.window.set_busy(f"Plan: {text}", done / total, self.cancel)
+            self._program.window.set_busy(
+                f"Plan: {text}", done / total, self.cancel, of="synthetic"
+            )
 
         panel.set_planning(True, "The plan is being computed.")
-        self._program.window.set_busy("Plan", None, self.cancel)
+        self._program.window.set_busy("Plan", None, self.cancel, of="synthetic")
         self._plan = self._program.heavy.run(
             "synthetic.plan", done=self._planned, failed=self._not_planned, progress=progress,
             maker=maker, factor=self._factor, values=values, pairs=panel.plan_pairs.value(),
@@ -207,7 +211,7 @@ class SyntheticController(QObject):
 
     def _planned(self, rows: list[PlanRow]) -> None:
         self._plan = None
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="synthetic")
         self.panel.show_plan(self._factor, rows)
         bad = [row for row in rows if row.error]
         text = f"At {self._factor} {bad[0].value:g}: {bad[0].error}" if bad else ""
@@ -216,7 +220,7 @@ class SyntheticController(QObject):
 
     def _not_planned(self, text: str) -> None:
         self._plan = None
-        self._program.window.set_busy(None, None, None)
+        self._program.window.set_busy(None, None, None, of="synthetic")
         self.panel.set_planning(False, text)
         self._program.tell.error(text)
 
@@ -229,7 +233,7 @@ class SyntheticController(QObject):
         if self._plan is not None:
             self._plan.cancel()
             self._plan = None
-            self._program.window.set_busy(None, None, None)
+            self._program.window.set_busy(None, None, None, of="synthetic")
             self.panel.set_planning(False, "Cancelled.")
 
     def copy_table(self) -> None:

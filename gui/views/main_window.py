@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from PyQt6.QtCore import QByteArray, QEvent, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
@@ -40,6 +40,14 @@ _AREAS = {
     "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
 }
 _LAYOUT = 1  # version of the remembered layout
+
+
+class _Running(NamedTuple):
+    """What the status bar shows of something that runs."""
+
+    text: str
+    fraction: float | None
+    cancel: Callable[[], None] | None
 
 
 class MainWindow(QMainWindow):
@@ -83,7 +91,7 @@ class MainWindow(QMainWindow):
         self.panels: dict[str, QDockWidget] = {}
         self._side_of: dict[str, Side] = {}
         self._present: frozenset[str] = frozenset()
-        self._cancel: Callable[[], None] | None = None
+        self._running: dict[str, _Running] = {}
         self._first_layout: dict[str, Any] | None = None
 
         self.canvas = Canvas()
@@ -303,43 +311,62 @@ class MainWindow(QMainWindow):
         bar.addWidget(self.source_label)
         for widget in (self.readout, self.busy_label, self.progress, self.cancel_button):
             bar.addPermanentWidget(widget)
-        self.set_busy(None, None, None)
+        self._show_running()
 
     def set_busy(
-        self, text: str | None, fraction: float | None, cancel: Callable[[], None] | None
+        self,
+        text: str | None,
+        fraction: float | None,
+        cancel: Callable[[], None] | None,
+        *,
+        of: str = "",
     ) -> None:
         """Show what is running, how far it is (None = not known) and a button that ends it.
 
         Parameters
         ----------
         text : str or None
-            None: nothing is running.
+            None: this is not running any more.
         fraction : float or None
             0..1.
         cancel : callable or None
+        of : str
+            Whose this is.  Of several that run the one that began last is shown, and when it ends
+            the one before it again.
         """
-        running = text is not None
-        self.busy_label.setText(text or "")
+        if text is None:
+            self._running.pop(of, None)
+        else:
+            self._running[of] = _Running(text, fraction, cancel)
+        self._show_running()
+
+    def _show_running(self) -> None:
+        shown = next(reversed(self._running.values()), None)
+        others = f"  (and {len(self._running) - 1} more)" if len(self._running) > 1 else ""
+        self.busy_label.setText(shown.text + others if shown else "")
+        fraction = shown.fraction if shown else None
         self.progress.setRange(0, 0 if fraction is None else 1000)
         self.progress.setValue(0 if fraction is None else round(1000 * fraction))
         self.progress.setTextVisible(fraction is not None)
-        self._cancel = cancel
-        self.busy_label.setVisible(running)
-        self.progress.setVisible(running)
-        self.cancel_button.setVisible(running and cancel is not None)
-        self.cancel_button.setEnabled(running and cancel is not None)
+        self.busy_label.setVisible(shown is not None)
+        self.progress.setVisible(shown is not None)
+        can_end = shown is not None and shown.cancel is not None
+        self.cancel_button.setVisible(can_end)
+        self.cancel_button.setEnabled(can_end)
 
     @property
     def busy(self) -> bool:
         """Whether something runs that can be cancelled."""
-        return self._cancel is not None
+        return any(each.cancel is not None for each in self._running.values())
 
     def cancel(self) -> None:
-        """End what is running, if that can be done."""
-        if self._cancel is not None:
-            cancel, self._cancel = self._cancel, None
-            self.cancel_button.setEnabled(False)
-            cancel()
+        """End what is running, if that can be done: of several, the one that began last."""
+        for of, each in reversed(self._running.items()):
+            if each.cancel is not None:
+                self._running[of] = each._replace(cancel=None)
+                self._show_running()
+                each.cancel()
+                return
 
     def set_readout(self, text: str) -> None:
         """Show the values under the cursor."""
@@ -430,7 +457,7 @@ class MainWindow(QMainWindow):
 
     def end(self) -> None:
         """Hide it for good: the program has ended."""
-        self._cancel = None
+        self._running.clear()
         self.hide()
 
 

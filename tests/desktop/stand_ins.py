@@ -145,7 +145,7 @@ class StubWindow(QObject):
         self.panels[name] = widget
         return widget
 
-    def set_busy(self, text: Any, fraction: Any, cancel: Any) -> None:
+    def set_busy(self, text: Any, fraction: Any, cancel: Any, *, of: str = "") -> None:
         self.busy = (text, fraction, cancel)
         self.shown.append(self.busy)
 

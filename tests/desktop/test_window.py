@@ -127,6 +127,21 @@ def test_what_runs_is_shown_and_can_be_cancelled_once(window: MainWindow) -> Non
     assert not window.busy
 
 
+def test_the_end_of_one_shows_the_other_that_still_runs(window: MainWindow) -> None:
+    cancelled: list[str] = []
+    window.set_busy("Series: 3 of 9", 0.3, lambda: cancelled.append("series"), of="series")
+    window.set_busy("Analysing", None, lambda: cancelled.append("pair"), of="analysis")
+    window.set_busy("Series: 4 of 9", 0.4, lambda: cancelled.append("series"), of="series")
+    assert window.busy_label.text().startswith("Analysing")
+    window.cancel_button.click()
+    window.set_busy(None, None, None, of="analysis")
+    assert window.busy_label.text() == "Series: 4 of 9"
+    assert window.progress.value() == 400
+    window.cancel_button.click()
+    assert cancelled == ["pair", "series"]
+    assert not window.busy
+
+
 def test_closing_can_be_objected_to(window: MainWindow) -> None:
     closed: list[int] = []
     window.closed.connect(lambda: closed.append(1))
