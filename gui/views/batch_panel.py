@@ -114,7 +114,7 @@ class BatchPanel(QWidget):
         self.step.setRange(1, 1_000_000)
         pairs = QHBoxLayout()
         for label, spin, text in (
-            ("from", self.first, "First pair of the run, counted from 0"),
+            ("from", self.first, "First pair of the run, counted as in the list of pairs"),
             ("to", self.last, "Last pair of the run, included"),
             ("every", self.step, "1 = all of them, 2 = every second pair ..."),
         ):
@@ -186,7 +186,7 @@ class BatchPanel(QWidget):
         return box
 
     def _choose_all(self) -> None:
-        self.first.setValue(0)
+        self.first.setValue(1)
         self.step.setValue(1)
         self.last.setValue(self.last.maximum())
 
@@ -194,8 +194,8 @@ class BatchPanel(QWidget):
         """What is chosen now."""
         return Choices(
             output=self.output.text().strip(),
-            first=self.first.value(),
-            last=self.last.value(),
+            first=self.first.value() - 1,
+            last=self.last.value() - 1,
             step=self.step.value(),
             background=BACKGROUNDS[self.background.currentIndex()],
             calibrated=self.calibrated.isEnabled() and self.calibrated.isChecked(),
@@ -207,7 +207,7 @@ class BatchPanel(QWidget):
         """Another source: all its pairs are chosen."""
         for spin in (self.first, self.last):
             spin.blockSignals(True)
-            spin.setRange(0, max(0, count - 1))
+            spin.setRange(1, max(1, count))
             spin.blockSignals(False)
         self._ready = count > 0
         self._choose_all()
@@ -344,7 +344,7 @@ class BatchPanel(QWidget):
             self.failures.clear()
             shown = []
         for failure in failures[len(shown) : _SHOWN]:
-            item = QTreeWidgetItem([str(failure.index), failure.name, failure.error])
+            item = QTreeWidgetItem([str(failure.index + 1), failure.name, failure.error])
             item.setData(0, Qt.ItemDataRole.UserRole, failure.index)
             item.setToolTip(2, failure.error)
             self.failures.addTopLevelItem(item)

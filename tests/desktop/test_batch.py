@@ -253,7 +253,7 @@ def test_the_panel_says_what_is_chosen_and_lists_failures(qtbot):
     qtbot.addWidget(panel)
     panel.set_source(8)
     panel.set_output("a.h5")
-    panel.first.setValue(2)
+    panel.first.setValue(3)  # as the list of pairs counts
     panel.step.setValue(3)
     panel.background.setCurrentIndex(2)
     chosen = panel.choices()
@@ -430,7 +430,7 @@ def test_a_run_stops_goes_on_and_gives_what_the_command_gives(program, data_set,
     assert program.session.store.path == output
     assert program.session.store.statuses.count(1) == COUNT - 1
     item = control.panel.failures.topLevelItem(0)
-    assert item.text(0) == str(DAMAGED)
+    assert item.text(0) == str(DAMAGED + 1)  # as the list of pairs counts
     control.panel.failures.itemClicked.emit(item, 0)
     assert program.session.index == DAMAGED
     assert control.panel.retry_button.isEnabled()
