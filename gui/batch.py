@@ -15,7 +15,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class BatchOrder:
         Store m and m/s, where the calibration has a pixel size.
     first, last, step : int
         Pairs of the run, the last included.
+    chosen : tuple of int
+        Single pairs instead, rising; empty = those from first to last.
     background : "none", "mean" or "min"
         Of the run's own frames, subtracted.
     workers : int
@@ -85,6 +87,7 @@ class BatchOrder:
     first: int = 0
     last: int = -1
     step: int = 1
+    chosen: tuple[int, ...] = ()
     background: str = "none"
     workers: int = 0
     overwrite: bool = False
@@ -96,6 +99,8 @@ class BatchOrder:
             object.__setattr__(self, "last", self.count - 1)
         if self.output.suffix.lower() not in _SUFFIXES:
             raise InputError(f"results are HDF5: {self.output.name} must end in .h5")
+        if self.chosen and not 0 <= self.chosen[0] <= self.chosen[-1] < self.count:
+            raise InputError("the chosen pairs are not those of this source: choose again")
         if not 0 <= self.first <= self.last < self.count or self.step < 1:
             raise InputError(
                 f"the pairs of a run lie between 0 and {self.count - 1}, the first before the "
@@ -103,8 +108,10 @@ class BatchOrder:
             )
 
     @property
-    def pairs(self) -> range:
-        """Indices in the source."""
+    def pairs(self) -> Sequence[int]:
+        """Indices in the source, rising."""
+        if self.chosen:
+            return self.chosen
         return range(self.first, self.last + 1, self.step)
 
     @property
@@ -122,6 +129,17 @@ class BatchOrder:
     def replace(self, **changes: Any) -> BatchOrder:
         """With some of its parts changed."""
         return replace(self, **changes)
+
+
+def selection_text(chosen: Sequence[int]) -> str:
+    """What ``--pairs`` takes for these indices, such as ``0:3,8``."""
+    runs: list[list[int]] = []
+    for index in chosen:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ",".join(f"{r[0]}:{r[-1] + 1}" if len(r) > 1 else str(r[0]) for r in runs)
 
 
 def rough_bytes(order: BatchOrder) -> float:
@@ -178,7 +196,9 @@ def prepare(order: BatchOrder) -> list[str]:
         words += ["--frames", order.spec.frames]
     if order.spec.pairing is not None and source == order.spec.path:
         words += ["--pairing", order.spec.pairing]
-    if not order.whole:
+    if order.chosen:
+        words += ["--pairs", selection_text(order.chosen)]
+    elif not order.whole:
         step = f":{order.step}" if order.step > 1 else ""
         words += ["--pairs", f"{order.first}:{order.last + 1}{step}"]
     mask = _mask_file(order)

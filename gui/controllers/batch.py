@@ -122,6 +122,7 @@ class BatchController(QObject):
         panel.open_requested.connect(self.open_results)
         panel.copy_requested.connect(self.copy_command)
         panel.browse_requested.connect(self._browse)
+        panel.selected_requested.connect(self._choose_selected)
         panel.save_failures_requested.connect(self._save_failures)
         panel.failure_chosen.connect(self._look_at)
         panel.changed.connect(self._estimate)
@@ -179,6 +180,7 @@ class BatchController(QObject):
             first=choices.first,
             last=choices.last,
             step=choices.step,
+            chosen=choices.chosen,
             background=choices.background,
             workers=choices.workers,
             overwrite=choices.overwrite and not retry,
@@ -201,6 +203,15 @@ class BatchController(QObject):
     def _new_calibration(self) -> None:
         known = self._program.session.calibration.pixel_size is not None
         self.panel.set_calibration(known)
+
+    def _choose_selected(self) -> None:
+        pairs = self._program.controllers["pairs"].panel.selected()
+        if not pairs:
+            self._program.tell.error(
+                "no pair is selected: click pairs in the list with Ctrl or Shift held down"
+            )
+            return
+        self.panel.set_chosen(pairs)
 
     def _browse(self) -> None:
         path = self._program.dialogs.save_file(

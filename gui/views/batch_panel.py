@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -31,6 +32,7 @@ from gui.batch import BACKGROUNDS, Failure, RunState
 from piv.batch.progress import duration_text, rate_text
 
 _SHOWN = 2000  # failures in the list; all are in the results
+_NAMED = 6  # single pairs that are named
 _BACKGROUND_TEXTS = ("none", "mean of the run's frames", "minimum of the run's frames")
 
 
@@ -42,6 +44,8 @@ class Choices:
     ----------
     output : str
     first, last, step : int
+    chosen : tuple of int
+        Single pairs instead; may be empty.
     background : str
     calibrated : bool
     workers : int
@@ -53,6 +57,7 @@ class Choices:
     first: int
     last: int
     step: int
+    chosen: tuple[int, ...]
     background: str
     calibrated: bool
     workers: int
@@ -65,7 +70,7 @@ class BatchPanel(QWidget):
     Signals
     -------
     start_requested, stop_requested, check_requested, retry_requested, open_requested,
-    copy_requested, browse_requested : nothing
+    copy_requested, browse_requested, selected_requested : nothing
     changed : nothing
         A choice has changed.
     failure_chosen : int
@@ -80,6 +85,7 @@ class BatchPanel(QWidget):
     copy_requested = pyqtSignal()
     save_failures_requested = pyqtSignal()
     browse_requested = pyqtSignal()
+    selected_requested = pyqtSignal()
     changed = pyqtSignal()
     failure_chosen = pyqtSignal(int)
 
@@ -87,6 +93,7 @@ class BatchPanel(QWidget):
         super().__init__(parent)
         self._running = self._ready = False
         self._can_retry = False
+        self._chosen_pairs: tuple[int, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self._run_box())
@@ -123,12 +130,23 @@ class BatchPanel(QWidget):
             spin.setKeyboardTracking(False)
             spin.setMinimumWidth(52)
             _named(spin, f"Pairs {label}", text)
-            spin.valueChanged.connect(self.changed)
+            spin.valueChanged.connect(self._choose_range)
         pairs.addStretch(1)
+        form.addRow("Pairs", pairs)
         self.all_pairs = _button("All", "Choose all pairs of the source", None)
         self.all_pairs.clicked.connect(self._choose_all)
-        pairs.addWidget(self.all_pairs)
-        form.addRow("Pairs", pairs)
+        self.selected_pairs = _button(
+            "Selected",
+            "Choose the pairs that are selected in the list (Ctrl or Shift and a click there)",
+            self.selected_requested,
+        )
+        self.chosen_text = QLabel()
+        self.chosen_text.setAccessibleName("Chosen pairs")
+        which = QHBoxLayout()
+        which.addWidget(self.all_pairs)
+        which.addWidget(self.selected_pairs)
+        which.addWidget(self.chosen_text, 1)
+        form.addRow("", which)
 
         self.background = QComboBox()
         self.background.addItems(list(_BACKGROUND_TEXTS))
@@ -186,9 +204,34 @@ class BatchPanel(QWidget):
         return box
 
     def _choose_all(self) -> None:
-        self.first.setValue(1)
-        self.step.setValue(1)
-        self.last.setValue(self.last.maximum())
+        self._set_range(1, self.last.maximum(), 1)
+
+    def _choose_range(self) -> None:
+        self._chosen_pairs = ()
+        self._tell_chosen()
+
+    def _set_range(self, first: int, last: int, step: int) -> None:
+        for spin, value in ((self.first, first), (self.last, last), (self.step, step)):
+            spin.blockSignals(True)
+            spin.setValue(value)
+            spin.blockSignals(False)
+        self._choose_range()
+
+    def set_chosen(self, pairs: Sequence[int]) -> None:
+        """Choose these pairs, numbered from 0 and rising; evenly spaced ones become a range."""
+        steps = {b - a for a, b in pairwise(pairs)}
+        if len(steps) < 2:
+            self._set_range(pairs[0] + 1, pairs[-1] + 1, next(iter(steps), 1))
+            return
+        self._chosen_pairs = tuple(pairs)
+        self._tell_chosen()
+
+    def _tell_chosen(self) -> None:
+        chosen = self._chosen_pairs
+        few = ", ".join(str(index + 1) for index in chosen[:_NAMED])
+        more = ", …" if len(chosen) > _NAMED else ""
+        self.chosen_text.setText(f"{len(chosen)} pairs: {few}{more}" if chosen else "")
+        self.changed.emit()
 
     def choices(self) -> Choices:
         """What is chosen now."""
@@ -197,6 +240,7 @@ class BatchPanel(QWidget):
             first=self.first.value() - 1,
             last=self.last.value() - 1,
             step=self.step.value(),
+            chosen=self._chosen_pairs,
             background=BACKGROUNDS[self.background.currentIndex()],
             calibrated=self.calibrated.isEnabled() and self.calibrated.isChecked(),
             workers=self.workers.value(),
@@ -274,7 +318,7 @@ class BatchPanel(QWidget):
             self.bar.setValue(0)
         for each in (
             self.output, self.first, self.last, self.step, self.background, self.workers,
-            self.overwrite, self.all_pairs,
+            self.overwrite, self.all_pairs, self.selected_pairs,
         ):  # fmt: skip
             each.setEnabled(not running)
         self._update()

@@ -186,7 +186,11 @@ class PairPanel(QWidget):
         self.list.setModel(self.model)
         self.list.setItemDelegate(_Row(self.list))
         self.list.setAccessibleName("Pairs")
-        self.list.setToolTip("Pairs; the arrow keys go to the next and the previous one")
+        self.list.setToolTip(
+            "Pairs; the arrow keys go to the next and the previous one. Ctrl or Shift and a click "
+            "select several, for a run of the series"
+        )
+        self.list.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
         self.list.setUniformItemSizes(True)
         self.list.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self.list.setAlternatingRowColors(True)
@@ -240,6 +244,10 @@ class PairPanel(QWidget):
             self.jump.setValue(int(step))
         self.jump.blockSignals(False)
         self.jump.setVisible(value == _JUMP)
+
+    def selected(self) -> list[int]:
+        """Numbers of the selected pairs, rising."""
+        return sorted(index.row() for index in self.list.selectedIndexes())
 
     def show_index(self, number: int) -> None:
         """Mark a pair, without saying that it was chosen."""

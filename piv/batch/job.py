@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,9 @@ def _unexpected(problem: Exception) -> str:
     return f"internal error: {type(problem).__name__}: {text[:200]}"
 
 
-def static_background(words: list[str], source: PairSource, pairs: range) -> tuple[Frame, Frame]:
+def static_background(
+    words: list[str], source: PairSource, pairs: Sequence[int]
+) -> tuple[Frame, Frame]:
     """The images that are subtracted from the first and from the second frames.
 
     Parameters
@@ -195,7 +198,7 @@ def static_background(words: list[str], source: PairSource, pairs: range) -> tup
     words : list of str
         One or two image files, or ``mean`` or ``min`` of the run's own frames.
     source : PairSource
-    pairs : range
+    pairs : sequence of int
         Indices of the run.
 
     Returns
@@ -224,7 +227,7 @@ def static_background(words: list[str], source: PairSource, pairs: range) -> tup
     return images[0], images[-1]
 
 
-def _own_background(kind: str, source: PairSource, pairs: range) -> tuple[Frame, Frame]:
+def _own_background(kind: str, source: PairSource, pairs: Sequence[int]) -> tuple[Frame, Frame]:
     """Mean or minimum of every first and of every second frame; bad pairs are left out."""
     sums: list[Frame] = []
     count = 0

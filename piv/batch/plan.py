@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class Wishes:
     background : tuple of str
         One or two image files, or ``mean`` or ``min``.
     pairs : str or None
-        ``FIRST:END:STEP``.
+        ``FIRST:END:STEP``, or several with commas between.
     retry_failed, overwrite : bool
     watch : float or None
         s without a new pair after which a folder is taken for complete.
@@ -81,8 +81,8 @@ class Plan:
     ----------
     wishes : Wishes
     source : PairSource
-    pairs : range
-        Indices in the source.
+    pairs : sequence of int
+        Indices in the source, rising.
     calibration : Calibration or None
     weights : str or None
         SHA-256.
@@ -100,7 +100,7 @@ class Plan:
 
     wishes: Wishes
     source: PairSource
-    pairs: range
+    pairs: Sequence[int]
     calibration: Calibration | None
     weights: str | None
     mask: Bool | None

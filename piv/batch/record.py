@@ -27,7 +27,7 @@ _SHOWN = 60  # letters of a value in a message
 
 def run_record(
     source: PairSource,
-    pairs: range,
+    pairs: Sequence[int],
     settings: Settings,
     *,
     weights: Mapping[str, Any] | None,
@@ -41,8 +41,8 @@ def run_record(
     Parameters
     ----------
     source : PairSource
-    pairs : range
-        Indices in the source.
+    pairs : sequence of int
+        Indices in the source, rising.
     settings : Settings
     weights : mapping or None
         ``name`` and ``sha256``.
@@ -55,7 +55,11 @@ def run_record(
         The source grows: its size and names are not part of it.
     """
     identity = source.identity()
-    selection: Any = [pairs.start, pairs.stop, pairs.step]
+    selection: Any = (
+        [pairs.start, pairs.stop, pairs.step]
+        if isinstance(pairs, range)
+        else {"of": [int(index) for index in pairs]}
+    )
     if watch:
         selection = None
         identity = {key: each for key, each in identity.items() if key not in ("count", "names")}
@@ -80,14 +84,30 @@ def _plain(calibration: Calibration) -> dict[str, Any]:
     return {**values, "origin": [float(each) for each in calibration.origin]}
 
 
-def select(text: str | None, count: int) -> range:
+def select(text: str | None, count: int) -> Sequence[int]:
     """Indices that ``--pairs`` names, of ``count`` pairs: ``100:500:2``, ``:50``, ``7``, ``-1``.
+
+    Several of them, with commas between (``3,8,100:200``), give their union in rising order.
+
+    Returns
+    -------
+    range or tuple of int
+        A tuple only where the pairs are not evenly spaced.
 
     Raises
     ------
     InputError
         If it is no such text, or names no pair.
     """
+    if text is None or "," not in text:
+        return _slice(text, count)
+    found = sorted({index for part in text.split(",") for index in _slice(part, count)})
+    step = found[1] - found[0] if len(found) > 1 else 1
+    even = range(found[0], found[-1] + 1, step)
+    return even if list(even) == found else tuple(found)
+
+
+def _slice(text: str | None, count: int) -> range:
     everything = range(count)
     if text is None:
         return everything
@@ -97,7 +117,9 @@ def select(text: str | None, count: int) -> range:
     except ValueError:
         numbers = []
     if not 1 <= len(numbers) <= 3 or numbers == [None]:
-        raise InputError(f"--pairs takes FIRST:END:STEP (END not included), not {text!r}")
+        raise InputError(
+            f"--pairs takes FIRST:END:STEP (END not included) or several, with commas, not {text!r}"
+        )
     if len(numbers) == 1:
         index = numbers[0]
         assert index is not None

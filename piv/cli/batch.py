@@ -28,7 +28,7 @@ from piv.cli.progress import STYLES, Display, display, failure_text
 from piv.errors import InputError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from piv.batch.job import Answer, Frame, PairTask
@@ -333,9 +333,12 @@ def _dry_run(planned: Plan, args: argparse.Namespace) -> int:
     return 0
 
 
-def _pairs_text(pairs: range) -> str:
+def _pairs_text(pairs: Sequence[int]) -> str:
     if len(pairs) == 1:
         return str(pairs[0])
+    if not isinstance(pairs, range):
+        few = ", ".join(str(index) for index in pairs[:8])
+        return f"{few}, ... {pairs[-1]}" if len(pairs) > 8 else few
     step = f", every {pairs.step}." if pairs.step != 1 else ""
     return f"{pairs[0]} to {pairs[-1]}{step}"
 

@@ -49,8 +49,9 @@ def add_series(scene: argparse._ArgumentGroup) -> None:
 def add_pairs(group: argparse._ArgumentGroup) -> None:
     """Add ``--pairs``."""
     group.add_argument(
-        "--pairs", metavar="A:B:C", help="only these pairs, such as 100:500:2 (500 not included)"
-    )
+        "--pairs", metavar="A:B:C",
+        help="only these pairs, such as 100:500:2 (500 not included) or 3,8,100:200",
+    )  # fmt: skip
 
 
 def add_series_images(scene: argparse._ArgumentGroup, background: str) -> None:

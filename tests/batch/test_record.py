@@ -38,7 +38,9 @@ def record(source, **changes):
 @pytest.mark.parametrize(
     ("text", "indices"),
     [(None, range(10)), ("2:8:3", range(2, 8, 3)), (":4", range(4)), ("-3:", range(7, 10)),
-     ("::5", range(0, 10, 5)), ("7", range(7, 8)), ("-1", range(9, 10)), ("8:99", range(8, 10))],
+     ("::5", range(0, 10, 5)), ("7", range(7, 8)), ("-1", range(9, 10)), ("8:99", range(8, 10)),
+     ("7,2,-1,2", (2, 7, 9)), ("0:3,8", (0, 1, 2, 8)), ("1,3,5", range(1, 6, 2)),
+     ("4,4", range(4, 5))],
 )  # fmt: skip
 def test_pairs_are_selected_as_python_slices_are(text, indices):
     assert select(text, 10) == indices
@@ -48,7 +50,8 @@ def test_pairs_are_selected_as_python_slices_are(text, indices):
     ("text", "says"),
     [("a:b", "takes FIRST:END:STEP"), ("", "takes FIRST"), ("1:2:3:4", "takes FIRST"),
      ("5:5", "names no pair: there are 10"), ("10", "there are 10 pairs"), ("-11", "there are 10"),
-     ("0:9:0", "step must be 1"), ("9:0:-1", "step must be 1")],
+     ("0:9:0", "step must be 1"), ("9:0:-1", "step must be 1"), ("1,,2", "takes FIRST"),
+     ("1,10", "there are 10 pairs")],
 )  # fmt: skip
 def test_a_selection_that_cannot_be_is_refused(text, says):
     with pytest.raises(InputError, match=says):

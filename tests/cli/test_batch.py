@@ -249,6 +249,14 @@ def test_a_bug_costs_its_pair_and_is_told_with_its_traceback(source, output, cap
     assert len(piv.open_results(output).done) == 6
 
 
+def test_single_pairs_are_chosen_with_commas_and_stay_the_same(source, output, capsys):
+    batch(source, output, *NONE, "--pairs", "5,0,1")
+    assert piv.open_results(output).pairs.tolist() == [0, 1, 5]
+    batch(source, output, *NONE, "--pairs", "0:2,5")
+    assert "nothing to do" in capsys.readouterr().out
+    refused(capsys, source, output, *NONE, "--pairs", "0:2,6", says="it differs in: pairs")
+
+
 def test_some_pairs_keep_their_numbers(source, output):
     batch(source, output, *NONE, "--pairs", "1:6:2")
     results = piv.open_results(output)

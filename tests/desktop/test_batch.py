@@ -95,6 +95,16 @@ def test_the_words_are_those_of_the_command(data_set, tmp_path, capsys):
     assert batch.as_typed(words).startswith("piv batch ")
 
 
+def test_single_pairs_are_named_and_found(data_set, tmp_path, capsys):
+    order = order_of(info(data_set), tmp_path / "o.h5", chosen=(0, 1, 3))
+    words = prepare(order)
+    assert words[words.index("--pairs") + 1] == "0:2,3"
+    assert main([*words[3:], "--dry-run"]) == 0
+    assert dict(read_dry_run(capsys.readouterr().out))["pairs"] == "3: 0, 1, 3"
+    with pytest.raises(InputError, match="not those of this source"):
+        order_of(info(data_set), tmp_path / "o.h5", chosen=(0, 1, 300))
+
+
 def test_a_run_of_all_in_px_has_few_words(data_set, tmp_path):
     known = info(data_set)
     words = prepare(
@@ -272,6 +282,14 @@ def test_the_panel_says_what_is_chosen_and_lists_failures(qtbot):
     panel.set_results(there=True, failed=True, left=True)
     assert panel.start_button.text() == "Go on"
     assert panel.retry_button.isEnabled()
+    panel.set_chosen([0, 1, 5])
+    assert panel.choices().chosen == (0, 1, 5)
+    assert panel.chosen_text.text() == "3 pairs: 1, 2, 6"
+    panel.set_chosen([1, 4, 7])  # evenly spaced: a range
+    chosen = panel.choices()
+    assert (chosen.first, chosen.last, chosen.step, chosen.chosen) == (1, 7, 3, ())
+    panel.set_chosen([6])
+    assert (panel.choices().first, panel.choices().last, panel.choices().step) == (6, 6, 1)
     qtbot.mouseClick(panel.all_pairs, Qt.MouseButton.LeftButton)
     assert (panel.choices().first, panel.choices().last, panel.choices().step) == (0, 7, 1)
 

@@ -208,6 +208,11 @@ def other_pair(number: int) -> Prepare:
     return lambda p, _: p.session.set_index(number)
 
 
+def selected_pair(p: Program, _: Path) -> None:
+    panel = p.controllers["pairs"].panel
+    panel.list.setCurrentIndex(panel.model.index(1))
+
+
 def zoomed(p: Program, _: Path) -> None:
     p.window.canvas.zoom_to((10, 10, 40, 30))
 
@@ -539,6 +544,9 @@ BUTTONS: dict[str, Act] = {
     "batch: Choose": Act(lambda p: batch_panel(p).output.text(), file("chosen.h5")),
     "batch: All": Act(
         lambda p: batch_panel(p).last.value(), lambda p, _: batch_panel(p).last.setValue(0)
+    ),
+    "batch: Selected": Act(
+        lambda p: (batch_panel(p).choices().first, batch_panel(p).choices().last), selected_pair,
     ),
     "batch: Store m and m/s": Act(button_checked("batch: Store m and m/s"), calibrated),
     "batch: Begin anew": Act(
