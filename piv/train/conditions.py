@@ -18,6 +18,7 @@ from piv.types import Analysis, Bool, Flag, Float, ImagePair
 
 _HIGH_PASS = 6.0  # px; slower changes of the grey level are not particles
 _BLOCK = 64  # px; within it the ground is a low percentile
+_LARGE = 4.0  # px; larger particle images are counted in images of half the size
 _BRIGHT = 90  # percentile of the particle images' heights that is a bright one
 _DEPTHS = (8, 10, 12, 16)
 
@@ -81,7 +82,8 @@ def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
     if field is None:
         raise InputError("conditions are measured with a dense field: name a model")
     measured = (field.flags & int(Flag.MASKED | Flag.FALLBACK)) == 0
-    diameter, density = particle_diameter(pair), seeding_density(pair)
+    diameter = particle_diameter(pair)
+    density = _density(pair, diameter)
     name = pair.name or "the pair"
     if not (math.isfinite(diameter) and density > 0 and measured.mean() > 0.05):
         raise InputError(f"{name} shows no particles to measure: leave it out")
@@ -106,6 +108,21 @@ def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
         displacement=float(np.quantile(np.hypot(field.u, field.v)[measured], 0.99)),
         gradient=float(np.sqrt((slopes**2).sum((0, 1))[inner].mean())),
     )
+
+
+def _density(pair: ImagePair, diameter: float) -> float:
+    """Particles per pixel; noise makes several maxima of a large one, so that they are binned."""
+    if not diameter > _LARGE or min(pair.shape) < 2 * _BLOCK:
+        return seeding_density(pair)
+    height, width = (2 * (n // 2) for n in pair.shape)
+
+    def quarters(image: Float | Bool) -> Float:
+        parts = image[:height, :width].reshape(height // 2, 2, width // 2, 2)
+        return parts.mean((1, 3), dtype=np.float64)
+
+    mask = None if pair.mask is None else quarters(pair.mask) > 0
+    binned = ImagePair(quarters(pair.first), quarters(pair.second), mask=mask)
+    return _density(binned, diameter / 2) / 4
 
 
 def _depth(pair: ImagePair) -> int:

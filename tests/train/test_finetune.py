@@ -22,6 +22,8 @@ from piv.train.finetune import Judgement
 from piv.train.hidden_pixels import Difference, compare, discs
 from piv.train.matched import recipe_text
 from piv.train.source import open_source
+from synth.recipe import load, override
+from synth.source import Source
 
 SIZE = (160, 192)
 SOME = Conditions(
@@ -57,6 +59,15 @@ def test_conditions_are_those_that_the_images_were_made_with(robustness, kind, n
     found = measure(true.pair, analysis)
     assert low <= getattr(found, name) <= high
     assert found.displacement == pytest.approx(np.quantile(np.hypot(true.u, true.v), 0.99), rel=0.1)
+
+
+def test_large_particles_in_noise_are_counted_once():
+    changes = {"particles": {"diameter": 8.0, "density": 0.012}, "camera": {"noise": 0.12}}
+    source = Source(override(load("robustness"), changes))
+    true = source.pair("validation", 0, kind="base", size=(320, 352))
+    found = measure(true.pair, piv.analyse(true.pair))
+    assert 0.006 < found.density < 0.02
+    assert found.diameter == pytest.approx(8.0, rel=0.1)
 
 
 def test_images_without_particles_are_refused():
