@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,4 +154,28 @@ def test_bad_films_are_told(fields: list[VectorField], tmp_path: Path) -> None:
     for call, message in calls:
         with pytest.raises(InputError, match=message):
             call()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
+def test_a_film_that_the_disk_cuts_short_is_refused_and_leaves_nothing(tmp_path):
+    """OpenCV writes on and says nothing."""
+    code = (
+        "import resource, signal, sys, numpy as np, piv.plot, piv.errors\n"
+        "from piv.types import VectorField\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "x, y = np.arange(64.0), np.arange(40.0)\n"
+        "u = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)\n"
+        "fields = [VectorField(x, y, u * n, u, np.zeros(u.shape, np.uint16)) for n in (1, 2, 3)]\n"
+        "try:\n"
+        "    piv.plot.save_animation(fields, sys.argv[1])\n"
+        "except piv.errors.StorageError as problem:\n"
+        "    print(problem)\n"
+    )
+    path = tmp_path / "film.mp4"
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert "is the disk full?" in told.stdout
     assert list(tmp_path.iterdir()) == []

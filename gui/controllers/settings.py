@@ -167,8 +167,8 @@ class SettingsController:
             with replacing(path) as file:
                 file.write(text.encode("utf-8"))
         except (OSError, PIVError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            self._program.tell.error(f"cannot write {path}: {reason}: choose another folder")
+            text = str(error) if isinstance(error, PIVError) else f"cannot write {path}: {error}"
+            self._program.tell.error(f"{text}; choose another folder")
             return
         self._program.tell.info(f"settings saved as {path.name}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from piv.errors import InputError, PIVError
+from piv.errors import InputError, PIVError, StorageError
 from piv.io.files import replacing, replacing_path
 from piv.plot.layout import Scene
 from piv.plot.scales import evenly, extension, per_second, widened
@@ -304,6 +305,24 @@ def _write_mp4(
                 film.release()
         if not part.exists() or part.stat().st_size == 0:
             raise PIVError(f"cannot write {path}: OpenCV wrote nothing; a .gif needs no codec")
+        if not _is_whole(part):  # OpenCV does not tell
+            raise StorageError(f"cannot write {path}: the film is not whole; is the disk full?")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the boxes of an mp4 fill the file, and its index is among them (ISO 14496-12)."""
+    size, place, kinds = path.stat().st_size, 0, set()
+    with path.open("rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if length == 1:  # the length follows, in 64 bits
+                length = int.from_bytes(file.read(8), "big")
+            if length < 8:
+                return False
+            kinds.add(kind)
+            place += length
+    return place == size and {b"moov", b"mdat"} <= kinds
 
 
 def _write_gif(
