@@ -191,7 +191,8 @@ class Session:
         """Open a source: results, undo steps and the selection of the old one go.
 
         The same path again (another pairing) keeps masks and calibration.  Settings stay, but
-        for regions that no frame of another shape has.
+        for regions that no frame of another shape has.  The file of the session stays that of
+        the old source: saving never puts the new one in its place unasked.
         """
         same = self.source is not None and self.source.path == info.path
         shape = self.shape
@@ -201,6 +202,7 @@ class Session:
             if not same or shape != info.shape:
                 self._set_masks(MaskSet())
             if not same:
+                self._leave_file()
                 self._set_calibration(CalibrationState(info.pixel_size, dt=info.dt))
                 self.set_display(image_levels=None, colour_range=None, range_locked=False)
             if shape is not None and shape != info.shape:
@@ -219,6 +221,9 @@ class Session:
                     info.count,
                     info.shape,
                 )
+                other = source is None and (self.store is None or self.store.path != info.path)
+                if other or foreign:
+                    self._leave_file()
                 if foreign or (source is None and self.store is None):
                     self.source = None
                     self._set_masks(MaskSet())
@@ -239,6 +244,7 @@ class Session:
         """Close source and store."""
         with self.together():
             self.source = self.store = self.lost = None
+            self._leave_file()
             self._drop_results()
             self._set_masks(MaskSet())
             self._set_calibration(CalibrationState())
@@ -604,6 +610,10 @@ class Session:
     def _forget_regions(self) -> None:
         self.settings = _with_regions(self.settings, Settings())
         self.notify(Topic.SETTINGS)
+
+    def _leave_file(self) -> None:
+        """What is open from now on is in no session file, and nothing was done to it yet."""
+        self.path, self.dirty = None, False
 
     def _began(self, topic: Topic) -> None:
         """Something else is open."""

@@ -277,6 +277,34 @@ def test_dirty_and_title_follow_work_and_saving(opened, told):
     assert told[-1] == Topic.TITLE
 
 
+def test_another_source_is_not_saved_over_the_session_of_the_old_one(opened):
+    first = opened.source
+    opened.set_result(0, entry())
+    opened.set_saved(Path("run 7.pivsession"))
+    opened.set_source(dataclasses.replace(first, pairing="1-2,2-3"))  # the same images
+    assert opened.path == Path("run 7.pivsession")
+    opened.set_source(dataclasses.replace(first, path=first.path / "other"))
+    assert (opened.path, opened.dirty) == (None, False)
+    assert "run 7" not in opened.title()
+
+
+@pytest.mark.parametrize("other", ["close", "results of other images", "no images"])
+def test_what_takes_the_place_of_a_saved_session_leaves_its_file(opened, other):
+    opened.set_saved(Path("run 7.pivsession"))
+    opened.set_store(store())
+    assert opened.path == Path("run 7.pivsession")  # its results, beside it
+    if other == "no images":
+        opened.clear_source()
+        opened.set_store(store())
+        opened.set_saved(Path("run 7.pivsession"))
+        opened.set_store(store(path="other.h5"))
+    elif other == "close":
+        opened.clear_source()
+    else:
+        opened.set_store(store(count=5, path="other.h5"))
+    assert opened.path is None
+
+
 def test_topics_told_together_come_once_at_the_end(opened, told):
     with opened.together():
         opened.set_masks(MaskSet((SQUARE,)))
