@@ -166,7 +166,7 @@ def judged(m: Measured) -> tuple[Figure, ...]:
         ),
         _figure(
             "diameter", "Particle diameter", m.diameter, f"{m.diameter:.1f} px",
-            good=(1.7, 5), usable=(1.0, 8),
+            good=(2, 5), usable=(1.0, 8),  # as piv.quality says after the analysis
             low="small particle images lean towards whole pixels (peak locking): defocus slightly",
             high="large particle images: close focus, or shrink the images before",
         ),

@@ -324,8 +324,11 @@ class BatchController(QObject):
     ) -> None:
         self._drop_check()
         rows = read_dry_run("\n".join(said))
-        if rows:
-            self.panel.show_estimate([(what.capitalize(), value) for what, value in rows])
+        if rows:  # the command counts pairs from 0, the window from 1
+            pairs = f"{len(order.pairs)} of {order.count}"
+            self.panel.show_estimate(
+                [(what.capitalize(), pairs if what == "pairs" else value) for what, value in rows]
+            )
         if code != 0:
             self._told(ending(code, errors, RunState(), order.output), quietly)
         else:
@@ -468,6 +471,7 @@ class BatchController(QObject):
         told = ending(code, errors, self.state, order.output)
         self._changed = True
         self._finish(told.text)
+        self._estimate()  # what was checked before it ran is no longer so
         getattr(self._program.tell, told.level)(told.text, told.detail)
         source = self._program.session.source
         if source is None or source.spec is not order.spec:

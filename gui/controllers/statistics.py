@@ -7,7 +7,7 @@ from typing import Any
 from gui.program import Program
 from gui.quantities import STATISTICS
 from gui.session import Topic
-from gui.state import DONE
+from gui.state import DONE, DisplayOptions
 from gui.units import Units
 from gui.views.actions import ActionSpec
 from gui.views.statistics_panel import StatisticsPanel
@@ -39,6 +39,7 @@ class Statistics:
         self.dock = window.add_panel("statistics", "Statistics", self.panel, "right", shown=False)
         self.found: dict[str, Any] | None = None
         self._stage = "dense"
+        self._of_pair = DisplayOptions().quantity  # what was shown of the pair before
         self._up = False
         self._job: Job | None = None
         self.display = program.controllers["display"]
@@ -100,8 +101,8 @@ class Statistics:
             self.program.tell.info("the statistics were cancelled")
 
     def show(self, name: str) -> None:
-        """Show one of them on the canvas."""
-        self.display.set_options({"quantity": name})
+        """Show one of them on the canvas; with no name, the pair as it was shown before."""
+        self.display.set_options({"quantity": name or self._of_pair})
 
     def save(self, stage: str = "") -> None:
         """Write all of them to a file."""
@@ -193,9 +194,11 @@ class Statistics:
     def _show_state(self) -> None:
         session = self.program.session
         count = self._source()["count"]
+        if session.display.quantity not in STATISTICS:
+            self._of_pair = session.display.quantity
         self.panel.show_quantity(session.display.quantity)
         if self.found is None:
-            text = f"{count} results are there." if count else "There are no results yet."
+            text = _count_text(count)
         else:
             found = self.found
             text = (
@@ -206,6 +209,12 @@ class Statistics:
             if found["fields"] != count:
                 text += f" Now there are {count} results: compute again to include them."
         self.panel.show_state(text, ready=count > 1, there=self.found is not None)
+
+
+def _count_text(count: int) -> str:
+    if count == 0:
+        return "There are no results yet."
+    return "One result is there: two are needed." if count == 1 else f"{count} results are there."
 
 
 def attach(program: Program) -> Statistics:

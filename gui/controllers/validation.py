@@ -308,7 +308,7 @@ class Validation:
         if to_v < 0:
             count, v = count[::-1], v[::-1]
         up = "up" if to_v < 0 else "down"
-        self.scatter.show_counts(count, (u, v), (f"u ({unit})", f"v, positive {up} ({unit})"))
+        self.scatter.show_counts(count, (u, v), (f"u ({unit})", f"v, {up} ({unit})"))
         corners = [(a * to_u, b * to_v) for a, b in self.edits.limits]
         us, vs = ([c[0] for c in corners], [c[1] for c in corners]) if corners else (u, v)
         ends = (min(us), max(us), min(vs), max(vs))

@@ -176,12 +176,6 @@ class BatchPanel(QWidget):
         form.addRow("", boxes)
         form.addRow("Processes", self.workers)
 
-        self.estimate = QLabel()
-        self.estimate.setWordWrap(True)
-        self.estimate.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.estimate.setAccessibleName("What would be done")
-        form.addRow(self.estimate)
-
         self.start_button = _button(
             "Start", "Analyse the pairs; goes on if results are there", self.start_requested
         )
@@ -201,6 +195,13 @@ class BatchPanel(QWidget):
         ):
             grid.addWidget(each, n // 2, n % 2)
         form.addRow(grid)
+
+        # below the buttons: a text that grows must not push them from under the mouse
+        self.estimate = QLabel()
+        self.estimate.setWordWrap(True)
+        self.estimate.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.estimate.setAccessibleName("What would be done")
+        form.addRow(self.estimate)
         return box
 
     def _choose_all(self) -> None:

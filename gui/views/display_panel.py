@@ -148,7 +148,8 @@ class DisplayPanel(QWidget):
         self.step.setKeyboardTracking(False)
         self.scale = named(
             Number(0, 1000), "Length of the arrows",
-            "Length on the image per px of displacement; 0 = such that they suit their distance",
+            "Length on the image per px of displacement; automatic: such that they suit their "
+            "distance",
             "vector_scale",
         )  # fmt: skip
         self.streamlines = named(
@@ -158,6 +159,7 @@ class DisplayPanel(QWidget):
             QCheckBox("Texture (LIC)"), "Texture",
             "Smear a noise along the streamlines: shows the direction everywhere at once",
         )  # fmt: skip
+        self.scale.setSpecialValueText("automatic")
         form.addRow(self.vectors)
         form.addRow("Densit&y", self.step)
         form.addRow("&Length", self.scale)

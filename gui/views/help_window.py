@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from PyQt6.QtCore import QT_VERSION_STR, Qt
-from PyQt6.QtGui import QKeySequence
+from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from gui.views.actions import MENUS, ActionSpec
@@ -47,6 +47,8 @@ class HelpWindow(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.browser)
         self.resize(760, 720)
+        for keys in (QKeySequence(Qt.Key.Key_Escape), QKeySequence.StandardKey.Close):
+            QShortcut(keys, self, self.close)
 
     def show_page(self, title: str, html: str) -> None:
         """Show a page of HTML."""

@@ -71,7 +71,7 @@ class ProfilePanel(QWidget):
         row.addWidget(self.component)
         row.addWidget(self.copy)
         row.addStretch(1)
-        self.plot = Plot("Profile", "The profile with the band of its 68.3 % interval", (300, 130))
+        self.plot = Plot("Profile", "The profile with the band of its 68.3 % interval", (300, 190))
         self.plot.showGrid(x=True, y=True, alpha=0.25)
         nothing = np.zeros(0)
         ends = [pg.PlotCurveItem(nothing, nothing, pen=None) for _ in range(2)]

@@ -55,7 +55,7 @@ class ScatterPanel(QWidget):
         super().__init__(parent)
         self.box = _Box()
         tip = "Drag a rectangle: vectors outside it are rejected"
-        self.plot = Plot("Vectors over u and v", tip, (300, 150), self.box)
+        self.plot = Plot("Vectors over u and v", tip, (300, 200), self.box)
         self.image = ColourImage("viridis")
         self.plot.addItem(self.image)
         self.outline = pg.PlotDataItem(pen=pg.mkPen(_LIMITS, width=2))
@@ -100,7 +100,10 @@ class ScatterPanel(QWidget):
         self.outline.setData([], [])
         self.text.setText(text)
         self.clear.setEnabled(False)
+        for side, name in (("bottom", "u"), ("left", "v")):
+            self.plot.setLabel(side, name)  # the units of what was shown are no longer known
         for each in self.ends:
+            each.show_value(0.0)
             each.setEnabled(False)
 
     def show_counts(

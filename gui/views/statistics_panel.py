@@ -8,6 +8,8 @@ from PyQt6.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QVBoxLa
 from gui.quantities import STATISTICS
 from gui.views.naming import choose, named
 
+PAIR = ""  # chosen in place of a statistic: the pair's own field is shown
+
 
 class StatisticsPanel(QWidget):
     """Computes and chooses statistics; emits wishes.
@@ -17,7 +19,7 @@ class StatisticsPanel(QWidget):
     run_requested(str), save_requested(str)
         Of the stage "dense" or "coarse".
     quantity_chosen(str)
-        Of :data:`gui.quantities.STATISTICS`.
+        Of :data:`gui.quantities.STATISTICS`, or :data:`PAIR`.
     """
 
     run_requested = pyqtSignal(str)
@@ -42,6 +44,7 @@ class StatisticsPanel(QWidget):
         self.quantity = named(
             QComboBox(), "Statistic shown", "What the colours show", "statistics_quantity"
         )
+        self.quantity.addItem("none: the pair itself", PAIR)
         for each in STATISTICS.values():
             self.quantity.addItem(each.label, each.name)
         self.save = named(
@@ -74,5 +77,4 @@ class StatisticsPanel(QWidget):
 
     def show_quantity(self, name: str) -> None:
         """Show which one is on the canvas."""
-        if name in STATISTICS:
-            choose(self.quantity, name)
+        choose(self.quantity, name if name in STATISTICS else PAIR)

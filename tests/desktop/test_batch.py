@@ -294,6 +294,28 @@ def test_the_panel_says_what_is_chosen_and_lists_failures(qtbot):
     assert (panel.choices().first, panel.choices().last, panel.choices().step) == (0, 7, 1)
 
 
+def test_buttons_stay_where_they_are_when_more_is_said(qtbot):
+    panel = BatchPanel()
+    qtbot.addWidget(panel)
+    panel.resize(420, 900)
+    panel.show()
+    qtbot.waitExposed(panel)
+    before = [each.y() for each in (panel.start_button, panel.stop_button, panel.copy_button)]
+    panel.show_estimate([(f"What {n}", "a value of many words " * 5) for n in range(9)])
+    qtbot.wait(20)
+    after = [each.y() for each in (panel.start_button, panel.stop_button, panel.copy_button)]
+    assert before == after
+
+
+def test_what_is_checked_counts_pairs_as_the_window_does(control, opened):
+    order = control._wanted()
+    control._checked(order, ["Dry run:", "  source  folder", "  pairs  2: 0 to 1"], 0, "", True)
+    text = control.panel.estimate.text()
+    assert "Pairs: 2 of 2" in text
+    assert "Source: folder" in text
+    assert "0 to 1" not in text
+
+
 def test_everything_of_the_panel_has_a_name_and_a_tip(qtbot):
     panel = BatchPanel()
     qtbot.addWidget(panel)

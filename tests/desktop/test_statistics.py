@@ -14,7 +14,7 @@ from gui.controllers import statistics
 from gui.controllers.statistics import Statistics
 from gui.quantities import STATISTICS
 from gui.state import CalibrationState, StoreInfo
-from gui.views.statistics_panel import StatisticsPanel
+from gui.views.statistics_panel import PAIR, StatisticsPanel
 
 
 @pytest.fixture
@@ -76,6 +76,17 @@ def test_all_results_with_their_edits_are_averaged_and_shown(two: StubProgram) -
     assert shown["scalar"].label == "Reynolds stress u'v' (px²)"
     assert shown["scalar"].high == 8.0
     assert "between 1 and 2 vectors" in controller(two).panel.text.text()
+
+
+def test_the_pair_itself_is_a_choice_away(two: StubProgram) -> None:
+    controller(two).display.set_options({"quantity": "vorticity"})
+    press(two)
+    two.quick.of("statistics.run")[-1].finish(found())
+    assert two.session.display.quantity == "mean speed"
+    assert controller(two).panel.quantity.currentData() == "mean speed"
+    controller(two).panel.quantity_chosen.emit(PAIR)
+    assert two.session.display.quantity == "vorticity"
+    assert controller(two).panel.quantity.currentData() == PAIR
 
 
 def test_it_follows_the_stage(two: StubProgram) -> None:
@@ -175,6 +186,6 @@ def test_panel_wishes(qtbot) -> None:
     view.run.click()
     view.show_quantity("rms u")
     view.show_quantity("magnitude")
-    assert view.quantity.currentData() == "rms u"
+    assert view.quantity.currentData() == PAIR  # no statistic is shown
     assert wishes == ["coarse"]
     assert np.all([each.accessibleName() for each in (view.stage, view.run, view.save)])
