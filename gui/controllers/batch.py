@@ -90,6 +90,7 @@ class BatchController(QObject):
         self._check: Lines | None = None
         self._opened = False  # whether the window looks at this run's results
         self._suggested = self._last_text = ""
+        self._suggested_for: Path | None = None  # the source of that name of results
         self._failures: tuple[Failure, ...] = ()
         self._closing_after = False
         self._changed = False
@@ -193,9 +194,15 @@ class BatchController(QObject):
             return  # the panel goes on to show the run
         source = session.source
         self.panel.set_source(0 if source is None else source.count)
-        if source is not None and self.panel.output.text().strip() in ("", self._suggested):
-            self._suggested = str(_beside(source.path))
+        other = source is not None and source.path != self._suggested_for
+        if source is not None and (
+            other or self.panel.output.text().strip() in ("", self._suggested)
+        ):
+            # what was typed for other images is no place for the results of these
+            self._suggested, self._suggested_for = str(_beside(source.path)), source.path
             self.panel.set_output(self._suggested)
+        if other:
+            self.panel.show_nothing()
         self.panel.set_results(there=False, failed=False, left=False)
         self._list(())
         self._estimate()
@@ -565,8 +572,14 @@ class BatchController(QObject):
         return session.store is None and not any(entry.edits for entry in session.results.values())
 
     def _list(self, failures: tuple[Failure, ...]) -> None:
-        self._failures = failures
-        self.panel.show_failures(failures)
+        source, order = self._program.session.source, self._order
+        known = source is not None and (order is None or order.spec is source.spec)
+        names = source.names if source is not None and known else ()
+        self._failures = tuple(  # named as in the list of pairs
+            dataclasses.replace(each, name=names[each.index]) if each.index < len(names) else each
+            for each in failures
+        )
+        self.panel.show_failures(self._failures)
 
     def _look_at(self, index: int) -> None:
         source = self._program.session.source

@@ -545,9 +545,15 @@ class Display:
         kind = self._quantity
         return ScalarLayer(
             shown["pyramid"], shown["x0"], shown["y0"], shown["step"], low, high,
-            options.colour_map or kind.colour_map, options.opacity,
+            options.colour_map or kind.colour_map, self._opacity(),
             self._units.label(self._label(), kind.kind), factor=self._factor,
         )  # fmt: skip
+
+    def _opacity(self) -> float:
+        """How much of what is below is hidden: all, where no image is below."""
+        session = self.program.session
+        below = session.source is not None and session.display.show_image
+        return session.display.opacity if below else 1.0
 
     def _label(self) -> str:
         options = self.program.session.display

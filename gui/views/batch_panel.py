@@ -299,6 +299,12 @@ class BatchPanel(QWidget):
             layout.addWidget(each)
         return box
 
+    def show_nothing(self) -> None:
+        """Nothing runs, and nothing did."""
+        self.bar.setRange(0, 1000)
+        self.bar.setValue(0)
+        self.status.setText("Nothing is running.")
+
     def show_status(self, text: str) -> None:
         """Say how it is."""
         self.status.setText(text)

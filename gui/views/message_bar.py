@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QTimer, pyqtSignal
-from PyQt6.QtGui import QPalette
+from PyQt6.QtGui import QGuiApplication, QPalette
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from gui.tell import Message
@@ -88,7 +88,8 @@ class MessageBar(QFrame):
     def restyle(self) -> None:
         """Take the colours of the theme."""
         back, line = _COLOURS[self._level][is_dark()]
-        text = self.palette().color(QPalette.ColorRole.WindowText).name()
+        # the bar's own palette is that of its old style sheet until the next one is set
+        text = QGuiApplication.palette().color(QPalette.ColorRole.WindowText).name()
         self.setStyleSheet(
             f"#messageBar {{ background: {back}; border: 0; border-left: 4px solid {line};"
             f" border-bottom: 1px solid {line}; }} QLabel {{ color: {text}; }}"

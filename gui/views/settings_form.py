@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,7 @@ from PyQt6.QtWidgets import (
 
 CHANGED = "changed settings"  # what the list of presets shows when they are none of it
 FILE = "weights file …"
+_NOTHING = re.compile(r"\b0 = ([^;,.()]+)")  # what a help text calls the lowest value
 _LARGE = 2_000_000_000
 
 
@@ -199,6 +201,10 @@ class Number(Editor):
         self._spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._layout.addWidget(self._spin)
 
+    def call_zero(self, word: str) -> None:
+        """Show a word in place of 0, the lowest value."""
+        self._spin.setSpecialValueText(word)
+
     @property
     def widget(self) -> QWidget:
         """The spin box."""
@@ -312,7 +318,10 @@ def make_editor(item: dataclasses.Field[Any]) -> Editor:
     if isinstance(default, int):
         return Whole(meta["low"], meta["high"], unit)
     if isinstance(default, float):
-        return Number(meta["low"], meta["high"], unit, default)
+        editor = Number(meta["low"], meta["high"], unit, default)
+        if meta["low"] == 0 and (word := _NOTHING.search(meta["help"])):
+            editor.call_zero(word[1])
+        return editor
     if isinstance(default, tuple):
         return Region(unit) if item.name.split("_")[-1] == "region" else Sizes(unit)
     return Choice(meta["choices"]) if meta["choices"] else Words()

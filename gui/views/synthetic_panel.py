@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from PyQt6.QtCore import QRectF, pyqtSignal
 from PyQt6.QtWidgets import (
     QComboBox,
@@ -27,8 +26,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from gui.colours import table
 from gui.synthetic import COLUMNS, FACTORS, FLOWS, LARGEST, Maker, PlanRow, cells
+from gui.views.plot import ColourImage, Plot
 from piv.types import MINIMUM_SIZE
 
 _FIGURES = (
@@ -180,25 +179,29 @@ class SyntheticPanel(QWidget):
                 self.values[stage, name] = cell
                 grid.addWidget(cell, row, column)
         layout.addWidget(self.figures)
-        self.map_view = pg.PlotWidget(background=None)
+        tip = "End-point error of every vector, px; drag to move, wheel to zoom"
+        self.map_view = Plot("Map of the end-point error", tip, (220, 240))
         self.map_view.setFixedHeight(240)
-        self.map_view.setMinimumWidth(220)
-        self.map_view.setAccessibleName("Map of the end-point error")
-        self.map_view.setToolTip("End-point error of every vector, px; drag to move, wheel to zoom")
         plot = self.map_view.getPlotItem()
         plot.invertY(True)
         plot.setAspectLocked(True)
         plot.setTitle("End-point error (px)", size="9pt")
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        self.map_image = pg.ImageItem(axisOrder="row-major")
+        self.map_image = ColourImage("magma")
         plot.addItem(self.map_image)
-        colours = pg.ColorMap(None, table("magma"))
-        self.map_bar = pg.ColorBarItem(
-            values=(0.0, 1.0), colorMap=colours, width=12, interactive=False,
-        )  # fmt: skip
-        self.map_bar.setImageItem(self.map_image, insert_in=plot)
-        layout.addWidget(self.map_view)
+        self.map_scale = Plot("Colours of the map", "End-point error, px", (64, 240))
+        self.map_scale.setFixedSize(64, 240)
+        scale = self.map_scale.getPlotItem()
+        scale.hideAxis("bottom")
+        scale.setTitle("px", size="9pt")
+        scale.setMouseEnabled(False, False)
+        self.map_colours = ColourImage("magma")
+        scale.addItem(self.map_colours)
+        self.map_row = QWidget()
+        both = QHBoxLayout(self.map_row)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.addWidget(self.map_view, 1)
+        both.addWidget(self.map_scale)
+        layout.addWidget(self.map_row)
         return box
 
     def show_errors(self, found: Mapping[str, Any] | None, note: str = "") -> None:
@@ -212,7 +215,7 @@ class SyntheticPanel(QWidget):
         """
         there = found is not None
         self.figures.setVisible(there)
-        self.map_view.setVisible(there)
+        self.map_row.setVisible(there)
         self.truth_note.setText(
             note or ("" if there else "Make pairs, then analyse one: its errors appear here.")
         )
@@ -229,11 +232,14 @@ class SyntheticPanel(QWidget):
         values = np.asarray(found["map"])
         seen = values[np.isfinite(values)]
         top = float(np.percentile(seen, 99)) if seen.size else 1.0
-        self.map_image.setImage(values, levels=(0.0, top or 1.0))
-        self.map_bar.setLevels((0.0, top or 1.0))
+        levels = (0.0, top or 1.0)
         left, upper, right, lower = found["extent"]
-        self.map_image.setRect(QRectF(left, upper, right - left, lower - upper))
-        self.map_view.getPlotItem().autoRange(padding=0.02)
+        place = QRectF(left, upper, right - left, lower - upper)
+        self.map_image.show_array(values, levels, place)
+        self.map_view.getPlotItem().vb.setRange(place, padding=0.02)
+        ramp = np.linspace(*levels, 256)[:, np.newaxis]
+        self.map_colours.show_array(ramp, levels, QRectF(0.0, 0.0, 1.0, levels[1]))
+        self.map_scale.getPlotItem().vb.setRange(QRectF(0.0, 0.0, 1.0, levels[1]), padding=0)
 
     # -- planning
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
@@ -346,6 +347,25 @@ def test_a_source_proposes_where_results_go_and_how_large_they_become(control, o
     assert "must end in .h5" in control.panel.estimate.text()
 
 
+def test_other_images_get_another_place_for_results(control, stub_program, opened):
+    control.panel.set_output("typed for the first.h5")
+    opened.set_source(dataclasses.replace(opened.source, pairing="as before"))  # the same images
+    assert control.panel.output.text() == "typed for the first.h5"
+    control.panel.show_status("first.h5: all 2 pairs are done")
+    control.panel.bar.setValue(1000)
+    other = opened.source.path.with_name("other")
+    opened.set_source(dataclasses.replace(opened.source, path=other))
+    assert Path(control.panel.choices().output) == other.with_name("other_results.h5")
+    assert control.panel.status.text() == "Nothing is running."
+    assert control.panel.bar.value() == 0
+
+
+def test_failures_are_named_as_in_the_list_of_pairs(control, opened):
+    control._list((Failure(1, "../somewhere/else", "why"), Failure(7, "beyond", "so")))
+    items = [control.panel.failures.topLevelItem(n) for n in range(2)]
+    assert [item.text(1) for item in items] == [opened.names[1], "beyond"]
+
+
 def test_without_a_source_the_user_is_told(stub_program, qtbot):
     control = BatchController(stub_program)
     qtbot.addWidget(control.panel)
@@ -403,10 +423,10 @@ def test_retrying_without_results_is_told(control, stub_program):
 def test_the_list_of_failures_is_saved(control, stub_program, tmp_path):
     control._save_failures()
     assert "No pair" in stub_program.texts[-1]
-    control._list((Failure(1, "b, c", "why"),))
+    control._list((Failure(7, "b, c", "why"),))
     stub_program.dialogs = StubDialogs(save_file=[tmp_path / "f.csv", tmp_path / "no" / "f.csv"])
     control._save_failures()
-    assert '1,"b, c",why' in (tmp_path / "f.csv").read_text(encoding="utf-8")
+    assert '7,"b, c",why' in (tmp_path / "f.csv").read_text(encoding="utf-8")
     control._save_failures()
     assert "cannot write" in stub_program.texts[-1]
 

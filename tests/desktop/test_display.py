@@ -57,6 +57,13 @@ def press(program: StubProgram, name: str) -> None:
     program.window.action(name).trigger()
 
 
+def test_colours_are_full_where_no_image_is_below(shown: StubProgram) -> None:
+    display(shown).set_options({"opacity": 0.4})
+    assert layer(shown).opacity == 0.4
+    display(shown).set_options({"show_image": False})
+    assert layer(shown).opacity == 1.0
+
+
 def test_without_a_result_the_canvas_is_clear(ready: StubProgram) -> None:
     assert layer(ready) is None
     assert ready.window.canvas.shown["vectors"] == (None, None)

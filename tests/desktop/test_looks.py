@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtGui import QColor, QPalette
-from PyQt6.QtWidgets import QApplication, QCheckBox, QProgressBar, QWidget
+from PyQt6.QtWidgets import QApplication, QCheckBox, QLabel, QProgressBar, QWidget
 
+from gui.tell import Message
 from gui.views import theme
 from gui.views.display_panel import DisplayPanel
 from gui.views.help_window import HelpWindow
+from gui.views.message_bar import MessageBar
 from gui.views.profile_panel import ProfilePanel
 from gui.views.scatter_panel import ScatterPanel
+from gui.views.settings_form import make_editor
+from gui.views.synthetic_panel import SyntheticPanel
 from gui.views.theme import Theme
+from piv.settings import ValidateSettings
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -139,3 +147,56 @@ def test_the_plane_of_u_and_v_forgets_units_with_what_it_showed(qtbot):
     panel.show_nothing("nothing is there")
     assert panel.plot.getPlotItem().getAxis("bottom").labelText == "u"
     assert [each.text() for each in panel.ends] == ["0"] * 4
+
+
+def test_a_message_stays_readable_when_the_theme_changes(qapp, qtbot):
+    there = qapp.findChild(Theme)
+    look = there if there is not None else Theme(qapp)
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.resize(500, 40)
+    look.changed.connect(bar.restyle)
+    look.set_mode("light")
+    bar.show_message(Message("error", "something to read", "", datetime.now(UTC)))
+    try:
+        for mode in ("dark", "light"):
+            look.set_mode(mode)
+            qapp.processEvents()
+            words = bar.findChildren(QLabel)[1]
+            text = words.palette().color(QPalette.ColorRole.WindowText)
+            ground = QColor(bar.grab().toImage().pixel(300, 3))
+            assert contrast(text, ground) >= 4.5, mode
+    finally:
+        look.changed.disconnect(bar.restyle)
+        look.set_mode("system")
+
+
+def test_the_map_of_the_error_is_drawn_in_the_colours_of_the_theme(looks, qtbot):
+    panel = SyntheticPanel()
+    qtbot.addWidget(panel)
+    panel.resize(420, 900)
+    panel.show()
+    values = np.linspace(0, 0.08, 60, dtype=np.float32).reshape(6, 10)
+    values[2, 3] = np.nan
+    figures = {"mean_endpoint_error": 0.02}
+    panel.show_errors({"dense": figures, "coarse": None, "map": values, "extent": (0, 0, 100, 60)})
+    qtbot.waitExposed(panel)
+    assert panel.map_row.isVisible()
+    assert panel.map_image.rect == QRectF(0, 0, 100, 60)
+    for plot in (panel.map_view, panel.map_scale):
+        pen = plot.getPlotItem().getAxis("left").textPen().color()
+        assert contrast(pen, plot.backgroundBrush().color()) >= 4.5
+    top = panel.map_scale.getPlotItem().vb.viewRange()[1][1]
+    assert top == pytest.approx(np.nanpercentile(values, 99), rel=0.02)
+    panel.show_errors(None)
+    assert not panel.map_row.isVisible()
+
+
+def test_zero_is_called_what_it_means_in_the_settings(qtbot):
+    field = {each.name: each for each in dataclasses.fields(ValidateSettings)}["largest"]
+    editor = make_editor(field)
+    qtbot.addWidget(editor)
+    editor.show_value(0)
+    assert editor.widget.text() == "no limit"
+    editor.show_value(12)
+    assert editor.widget.text() == "12 px"
