@@ -16,7 +16,7 @@ Shapes are (B, C, H, W); displacement channels are (u, v) in px, y down.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -50,14 +50,21 @@ class CCFCNConfig:
         The correlation planes hold the shifts -radius..radius of each level.
     base_sigmas : tuple of float
         Gaussian windows of the least-squares estimates, px; the middle one is the base.
+    first_widths : tuple of int
+        Channels of the first step in place of ``image_widths``; empty = those.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
     velocity_widths: tuple[int, ...] = (16, 16, 16)
     radius: int = 2
     base_sigmas: tuple[float, ...] = (3.0, 6.0, 12.0)
+    first_widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.first_widths and len(self.first_widths) != len(self.image_widths):
+            raise ValueError(
+                f"the first step differs in depth: {self.image_widths}, {self.first_widths}"
+            )
         if self.velocity_widths and len(self.velocity_widths) != len(self.image_widths):
             raise ValueError(
                 f"pyramids differ in depth: {self.image_widths}, {self.velocity_widths}"
@@ -74,6 +81,11 @@ class CCFCNConfig:
             for name, value in values.items()
         }
         return cls(**plain)
+
+    @property
+    def first(self) -> CCFCNConfig:
+        """What the first step is built from."""
+        return replace(self, image_widths=self.first_widths or self.image_widths, first_widths=())
 
     @property
     def stride(self) -> int:
@@ -97,7 +109,7 @@ class CCFCN(nn.Module):
         super().__init__()
         self.config = config or CCFCNConfig()
         # what the coarse stage leaves differs from what a step leaves: weights of their own
-        self.first_step = Step(self.config)
+        self.first_step = Step(self.config.first)
         self.later_steps = Step(self.config)
 
     def forward(

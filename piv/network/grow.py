@@ -19,10 +19,11 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
     That is: more image channels, further levels, or further windows of the least squares, between
-    which the base stays the same.
+    which the base stays the same.  The first step may have other widths: then it begins anew.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
+    rest["first_widths"] = ()
     return (
         old != new
         and replace(new, **rest) == replace(old, **rest)
@@ -43,7 +44,8 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
     """A network of ``config`` with the function of ``network``.
 
     They agree but for rounding where height and width are multiples of the new stride; elsewhere
-    they differ close to the padded border.  What is new is random: seed torch before.
+    they differ close to the padded border.  What is new is random: seed torch before.  A first
+    step of other widths is new as a whole.
 
     Parameters
     ----------
@@ -62,6 +64,8 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
     larger = CCFCN(config)
     deeper = len(config.image_widths) > levels
     have = {_renamed(name, levels, deeper): t for name, t in network.state_dict().items()}
+    if old.first_widths != config.first_widths:
+        have = {name: t for name, t in have.items() if not name.startswith("first_step.")}
     with torch.no_grad():
         for name, parameter in larger.named_parameters():
             if name in have:
@@ -69,7 +73,11 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
                 up = parameter.ndim > 1 and (".up." in name or ".head." in name)
                 new, known = (t.transpose(0, 1) if up else t for t in (parameter, have[name]))
                 inputs = known.shape[1] if known.ndim > 1 else 0
-                _embed(new, known, _old_inputs(name, inputs, old, config))
+                first = name.startswith("first_step.")
+                was, becomes = (old.first, config.first) if first else (old, config)
+                _embed(new, known, _old_inputs(name, inputs, was, becomes))
+            elif name.startswith("first_step.") and old.first_widths != config.first_widths:
+                continue
             elif f".deconvolution.up.{levels - 1}." in name:
                 parameter.zero_()  # the only way from the new levels to the old ones
     return larger

@@ -12,7 +12,7 @@ from piv.errors import InputError
 from piv.io.files import replacing
 
 NAME = "checkpoint.pt"
-VERSION = 1
+VERSION = 2
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from piv.errors import PIVError
 from piv.network.ccfcn import CCFCN
 from piv.train.data import Batch
 from piv.train.loss import mean_endpoint, refinement_loss
+from piv.train.optimiser import Optimiser
 from piv.train.processes import Gang
 from piv.train.progress import Clock
 from piv.train.recipe import TrainRecipe
@@ -39,13 +40,15 @@ class Learner:
         self.gang = gang
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = _optimiser(self.network, recipe)
+        self.optimiser = Optimiser(
+            self.network, recipe.optimiser, recipe.learning_rate, recipe.weight_decay
+        )
         self._bad = 0
 
     @property
     def rate(self) -> float:
         """Learning rate of the last step."""
-        return float(self.optimiser.param_groups[0]["lr"])
+        return self.optimiser.rate
 
     def learn(self, batch: Batch, step: int, done: float, clock: Clock) -> tuple[float, float]:
         """Take one step.
@@ -73,10 +76,8 @@ class Learner:
         recipe = self.recipe
         rate = recipe.learning_rate * (1.0 - done)
         rate *= min(1.0, (step + 1) / max(1, recipe.warm_up))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         self.network.train()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             estimates = self.network(
                 batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
@@ -91,6 +92,7 @@ class Learner:
             uncertainty_weight=recipe.uncertainty_weight,
             emphasis=recipe.emphasis,
             rounding=recipe.rounding,
+            scale_of=recipe.scale_of,
             near_mask=recipe.near_mask,
             largest=recipe.largest_error,
         )
@@ -101,15 +103,15 @@ class Learner:
         core = clock.tick()
         figures = self.gang.share(self.network, [float(loss.detach()), float(error), core])
         clock.core += figures.pop() * self.gang.size
-        self._descend(step)
+        self._descend(step, rate)
         _follow(self.average, self.network, min(recipe.average, (1 + step) / (10 + step)))
         return figures[0], figures[1]
 
-    def _descend(self, step: int) -> None:
+    def _descend(self, step: int, rate: float) -> None:
         """Let the optimiser act, unless the gradient is not finite."""
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if bool(torch.isfinite(norm)):
-            self.optimiser.step()
+            self.optimiser.step(rate)
             self._bad = 0
             return
         self._bad += 1
@@ -134,15 +136,6 @@ class Learner:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self._bad = state["bad"]
-
-
-def _optimiser(network: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
-    parameters = list(network.parameters())
-    groups = [  # only the convolutions' weights decay, not offsets and gains
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:

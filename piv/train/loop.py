@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from piv.errors import InputError
 from piv.io.files import make_folder
 from piv.network.ccfcn import CCFCN
@@ -22,6 +20,7 @@ from piv.train import recipe as recipes
 from piv.train.data import Batch, CoarseStart, TrainingData
 from piv.train.held_out import held_out, validation_errors
 from piv.train.learner import Learner
+from piv.train.optimiser import Optimiser
 from piv.train.processes import Gang
 from piv.train.progress import Clock, Plan, Progress
 from piv.train.recipe import TrainRecipe
@@ -98,7 +97,7 @@ class Training:
         return self.learner.average
 
     @property
-    def optimiser(self) -> torch.optim.Optimizer:
+    def optimiser(self) -> Optimiser:
         """What moves the weights."""
         return self.learner.optimiser
 

@@ -11,8 +11,10 @@ averaged over the fluid, with :math:`\epsilon^2 = (0.01\,\mathrm{px})^2 + (r b)^
 
 The factor :math:`2c / (c + b)`, with :math:`b` the mean stated scale of the pixel (held constant),
 makes errors count nearly in proportion: without it noisy recordings, whose error cannot be
-reduced, drown the clean ones, whose error can.  With :math:`r > 0` errors below :math:`r b` count
-by their square: what is learned then is the mean of what is possible, which has the least rms
+reduced, drown the clean ones, whose error can.  With the mean scale of the whole pair in its place
+(``scale_of = "pair"``) the same holds between pairs, while within a pair the layers of
+strong shear, where the errors are, count in full.  With :math:`r > 0` errors below :math:`r b`
+count by their square: what is learned then is the mean of what is possible, which has the least rms
 error, and not the median.
 
 Where there are no particles nothing can be measured: there the first term has the correction
@@ -56,6 +58,7 @@ def refinement_loss(
     uncertainty_weight: float = 0.15,
     emphasis: float = 0.0,
     rounding: float = 0.0,
+    scale_of: str = "pixel",
     near_mask: float = 1.0,
     largest: float = 20.0,
 ) -> Tensor:
@@ -76,6 +79,8 @@ def refinement_loss(
         The c above, px; 0 = every pixel counts the same.
     rounding : float
         The r above.
+    scale_of : str
+        ``pixel`` or ``pair``: whose mean stated scale b is.
     near_mask : float
         Weight of the pixels within 8 px of masked ones.
     largest : float
@@ -95,6 +100,8 @@ def refinement_loss(
     total = truth.new_zeros(())
     for k, estimate in enumerate(reversed(estimates)):
         scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)
+        if scale_of == "pair":
+            scale = _mean_of_pair(scale, fluid)
         length = _smooth_length(estimate.displacement - target, rounding * scale)
         distance = length.clamp(max=largest)
         error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
@@ -109,6 +116,13 @@ def mean_endpoint(displacement: Tensor, truth: Tensor, where: Tensor) -> Tensor:
     """Mean end-point error over the pixels ``where`` (B, 1, H, W) holds, px."""
     length = (displacement - truth).square().sum(1, keepdim=True).sqrt()
     return (length * where).sum() / where.sum().clamp(min=1)
+
+
+def _mean_of_pair(scale: Tensor, fluid: Tensor) -> Tensor:
+    """(B, 1, H, W) -> (B, 1, 1, 1): mean over the fluid."""
+    where = fluid.to(scale.dtype)
+    total = (scale * where).sum((-2, -1), keepdim=True)
+    return total / where.sum((-2, -1), keepdim=True).clamp(min=1.0)
 
 
 def _smooth_length(vector: Tensor, round_below: Tensor) -> Tensor:

@@ -41,9 +41,13 @@ class TrainRecipe:
     batch: int = option(8, "crops per step", low=1, high=1024)
     reuse: int = option(3, "how often a pair is used, under other crops and symmetries", low=1)
     pool: int = option(16, "groups of `batch` pairs that are mixed with each other", low=1)
-    learning_rate: float = option(8e-4, "largest learning rate of AdamW", low=0, high=1)
+    optimiser: str = option(
+        "adamw", "what moves the weights; muon = Muon for the convolutions, AdamW for the rest",
+        choices=("adamw", "muon"),
+    )  # fmt: skip
+    learning_rate: float = option(8e-4, "largest learning rate", low=0, high=1)
     warm_up: int = option(100, "steps in which the learning rate rises", low=0)
-    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1)
+    weight_decay: float = option(1e-4, "weight decay of the optimiser", low=0, high=1)
     clip: float = option(1.0, "largest norm of the gradient", low=0, high=1e6)
     average: float = option(0.999, "decay of the moving average of the weights", low=0, high=1)
     refinement_steps: int = option(2, "refinement steps of the network", low=1, high=8)
@@ -56,6 +60,10 @@ class TrainRecipe:
     rounding: float = option(
         0.0, "errors below this multiple of the stated scale count by their square",
         low=0, high=10,
+    )  # fmt: skip
+    scale_of: str = option(
+        "pixel", "whose stated scale these two go by: the pixel's own, or its pair's mean",
+        choices=("pixel", "pair"),
     )  # fmt: skip
     near_mask: float = option(1.0, "weight of the pixels within 8 px of the mask", low=0, high=100)
     largest_error: float = option(20.0, "errors are clamped here", unit="px", low=0.1, high=1000)

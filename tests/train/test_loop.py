@@ -131,7 +131,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
 def test_the_learning_rate_rises_then_falls_to_zero(tmp_path, source, tiny):
     run = run_of(tiny, tmp_path, source, 6)
     rates = []
-    run.run(lambda progress: rates.append(run.optimiser.param_groups[0]["lr"]))
+    run.run(lambda progress: rates.append(run.optimiser.rate))
     expected = [8e-4 * min(1, (n + 1) / 2) * (1 - n / 6) for n in range(6)]
     assert rates[:6] == pytest.approx(expected)
 
