@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -102,6 +103,41 @@ class Source:
         shape = self._check(split, index, kind, size)
         made = self._make(split, index, kind, shape)
         return self._labelled(made.pair, split, index, kind), hidden.of(made)
+
+    def again(
+        self,
+        split: str,
+        index: int,
+        kind: str,
+        size: tuple[int, int] | None = None,
+        *,
+        exposure: int = 1,
+    ) -> TruePair:
+        """The particles and the light of :meth:`pair`, photographed again: only the noise differs.
+
+        Parameters
+        ----------
+        split, index, kind, size :
+            As in :meth:`pair`.
+        exposure : int
+            From 1 on; every number gives another noise.
+
+        Raises
+        ------
+        InputError
+            As :meth:`pair`, or if ``exposure`` is below 1.
+        """
+        if exposure < 1:
+            raise InputError(f"the number of another exposure must be at least 1, not {exposure}")
+        shape = self._check(split, index, kind, size)
+        made = self._make(split, index, kind, shape)
+        rng = _seed(f"{self._recipe.classes[kind].seed_name}/again {exposure}", split, index, shape)
+        first, second = camera.expose(made.light, made.exposure, rng)
+        old = made.pair.pair
+        images = ImagePair(first, second, mask=old.mask, name=f"{old.name} again {exposure}")
+        recipe = {**made.pair.recipe, "again": exposure}
+        true = dataclasses.replace(made.pair, pair=images, recipe=recipe)
+        return self._labelled(true, split, index, kind)
 
     def _check(
         self, split: str, index: int, kind: str | None, size: tuple[int, int] | None

@@ -9,50 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 import piv
 from piv import Flag
-from piv.correlate import coarse_at_every_pixel, pair_tensors
+from piv.correlate import coarse_at_every_pixel
 from piv.io.images import read_pair
-from piv.network.ccfcn import local_mean_and_spread
 from piv.network.refine import refine
 from piv.settings import RefineSettings, from_dict
-from piv.spline import coefficients, deform_pair
+from piv.train.hidden_pixels import bridged, discs, explained
 
 pytestmark = pytest.mark.real
-
-
-def explained(pair: piv.ImagePair, u: object, v: object, where: np.ndarray) -> float:
-    """Normalised correlation of the two frames, each moved to mid-time by half the field."""
-    frames = []
-    for frame in pair_tensors(pair)[:2]:
-        height, width = (4 * (n // 4) for n in pair.shape)  # the statistics need multiples of 4
-        image = frame[:, None, :height, :width]
-        mean, spread = local_mean_and_spread(image, torch.ones_like(image))
-        frames.append(coefficients((image - mean) / (spread + 0.1 * spread.mean()), 5))
-    field = torch.from_numpy(np.stack((u, v)).astype(np.float32))[None, :, :height, :width]
-    first, second = (f[0, 0].numpy() for f in deform_pair(frames[0], frames[1], field, 5))
-    inside = where[:height, :width].copy()
-    inside[:8], inside[-8:], inside[:, :8], inside[:, -8:] = False, False, False, False
-    return float(np.corrcoef(first[inside], second[inside])[0, 1])
-
-
-def discs(shape: tuple[int, int], radius: float, share: float) -> np.ndarray:
-    """True on randomly placed discs that cover about ``share`` of the frame."""
-    rng = np.random.default_rng(0)
-    number = int(share * shape[0] * shape[1] / (np.pi * radius**2))
-    free = np.ones(shape, dtype=bool)
-    free[rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)] = False
-    return distance_transform_edt(free) <= radius
-
-
-def bridged(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The values with each hole filled from around it (normalised Gaussian, 4 px)."""
-    known = (~hole).astype(float)
-    around = gaussian_filter(np.where(hole, 0.0, values), 4) / gaussian_filter(known, 4)
-    return np.where(hole, around, values)
 
 
 @pytest.fixture(
@@ -86,7 +52,7 @@ def test_the_dense_field_explains_pixels_that_it_has_not_seen_better_than_the_co
     this very correlation is largest.
     """
     pair, result = analysed
-    hidden = discs(pair.shape, 4.0, 0.08)
+    hidden = discs(pair.shape, np.random.default_rng(0))
     measured = hidden & ((result.field.flags & Flag.FALLBACK) == 0)
 
     def bridge(u: np.ndarray, v: np.ndarray) -> float:

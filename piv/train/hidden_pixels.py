@@ -96,7 +96,7 @@ def compare(
     for pair in pairs:
         for _ in range(views):
             hidden = discs(pair.shape, rng)
-            blocks += _explained(pair, hidden, (old, new), settings)
+            blocks += _by_block(pair, hidden, (old, new), settings)
     if len(blocks) < 2:
         return Difference(math.nan, math.nan, math.nan, math.nan, len(blocks))
     table = np.array(blocks)
@@ -110,7 +110,7 @@ def compare(
     )
 
 
-def _explained(
+def _by_block(
     pair: ImagePair, hidden: Bool, models: Sequence[Model], settings: Settings | None
 ) -> list[list[float]]:
     """For each block, what each of the weights explains."""
@@ -126,10 +126,9 @@ def _explained(
         # far from any particle there is nothing to be explained; the same pixels for all
         lost = ((field.flags & int(Flag.FALLBACK)) != 0) & ~mask
         where = where & ~ndimage.binary_dilation(lost, iterations=int(2 * RADIUS))
-        moved.append(_moved(pair, *(_bridged(part, mask) for part in (field.u, field.v))))
-    height, width = (4 * (n // 4) for n in pair.shape)
-    where = where[:height, :width].copy()
-    where[:BORDER], where[-BORDER:], where[:, :BORDER], where[:, -BORDER:] = (False,) * 4
+        moved.append(_moved(pair, *(bridged(part, mask) for part in (field.u, field.v))))
+    where = _inner(where)
+    height, width = where.shape
     found = []
     for top in range(0, height, BLOCK):
         for left in range(0, width, BLOCK):
@@ -144,13 +143,42 @@ def _explained(
 
 
 def _correlation(first: Float, second: Float) -> float:
-    if first.std() == 0 or second.std() == 0:
+    if first.size == 0 or first.std() == 0 or second.std() == 0:
         return math.nan
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _bridged(values: Float, hole: Bool) -> Float:
-    """The values with each hole filled from around it."""
+def explained(pair: ImagePair, u: Float, v: Float, where: Bool) -> float:
+    """Normalised correlation of the two frames, each moved to mid-time by half the field.
+
+    Parameters
+    ----------
+    pair : ImagePair
+    u, v : array, shape (H, W)
+        Displacement, px, finite.
+    where : bool array, shape (H, W)
+        Pixels that count; an 8-px border never does.
+
+    Returns
+    -------
+    correlation : float
+        1 = the field explains all that is seen there; NaN where nothing is.
+    """
+    inside = _inner(where)
+    first, second = _moved(pair, u, v)
+    return _correlation(first[inside], second[inside])
+
+
+def _inner(where: Bool) -> Bool:
+    """Without the border, on the part of the frame that is compared."""
+    height, width = (4 * (n // 4) for n in where.shape)  # the local statistics need multiples of 4
+    inner = where[:height, :width].copy()
+    inner[:BORDER], inner[-BORDER:], inner[:, :BORDER], inner[:, -BORDER:] = (False,) * 4
+    return inner
+
+
+def bridged(values: Float, hole: Bool) -> Float:
+    """The values with each hole filled from around it (normalised Gaussian, 4 px)."""
     known = ndimage.gaussian_filter((~hole).astype(float), BRIDGE)
     around = ndimage.gaussian_filter(np.where(hole, 0.0, values), BRIDGE) / known.clip(1e-6)
     return np.where(hole, around, values)
@@ -158,7 +186,7 @@ def _bridged(values: Float, hole: Bool) -> Float:
 
 def _moved(pair: ImagePair, u: Float, v: Float) -> tuple[Float, Float]:
     """Both frames, locally normalised, each moved to mid-time by half the field."""
-    height, width = (4 * (n // 4) for n in pair.shape)  # the statistics need multiples of 4
+    height, width = (4 * (n // 4) for n in pair.shape)
     frames = []
     for frame in pair_tensors(pair)[:2]:
         image = frame[:, None, :height, :width]

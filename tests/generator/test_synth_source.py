@@ -161,6 +161,41 @@ def test_evaluation_holds_the_standard_test(evaluation: Source) -> None:
     assert np.array_equal(standard.pair.second, same.pair.second)
 
 
+def test_photographed_again_only_the_noise_differs(evaluation: Source) -> None:
+    for kind in ("wake", "loss20", "noise10"):
+        once = evaluation.pair("validation", 2, kind, SIZE)
+        again, twice, same = (
+            evaluation.again("validation", 2, kind, SIZE, exposure=n) for n in (1, 2, 1)
+        )
+        assert np.array_equal(again.pair.first, same.pair.first)
+        assert np.array_equal(once.u, again.u)
+        assert np.array_equal(once.v, again.v)
+        assert np.array_equal(once.seeded, again.seeded)
+        assert (once.pair.mask is None) == (again.pair.mask is None)
+        assert again.kind == kind
+        assert again.recipe == {**once.recipe, "again": 1}
+        assert again.pair.first.dtype == once.pair.first.dtype
+        frames = [p.pair.second.astype(float) for p in (once, again, twice)]
+        one, two = frames[1] - frames[0], frames[2] - frames[0]
+        # equally strong, independent of each other but for the frame in common, and no particles
+        assert one.std() == pytest.approx(two.std(), rel=0.1)
+        assert np.corrcoef(one.ravel(), two.ravel())[0, 1] == pytest.approx(0.5, abs=0.05)
+        assert abs(np.corrcoef(one.ravel(), frames[2].ravel())[0, 1]) < 0.1
+
+
+def test_without_noise_it_is_the_same_photograph() -> None:
+    clean = recipe.override(
+        recipe.load("evaluation"), {"camera": {"noise": 0.0, "electrons": 0.0}}, only="vortex"
+    )
+    source = Source(clean)
+    once, again = source.pair("test", 0, "vortex", SIZE), source.again("test", 0, "vortex", SIZE)
+    assert np.array_equal(once.pair.second, again.pair.second)
+    with pytest.raises(InputError, match="at least 1, not 0"):
+        source.again("test", 0, "vortex", SIZE, exposure=0)
+    with pytest.raises(InputError, match="no class 'eddy'"):
+        source.again("test", 0, "eddy", SIZE)
+
+
 def test_frozen_pair() -> None:
     """If these change, so does every test set: raise GENERATOR_VERSION and score anew."""
     made = open_source("standard-kinematic").pair("test", 0, "kinematic", SIZE)
