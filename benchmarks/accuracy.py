@@ -3,6 +3,9 @@
 python accuracy.py                        # split test, results/accuracy.md
 python accuracy.py --split validation --pairs 4 --class turbulence vortex
 python accuracy.py --split validation --source synth:robustness --floors --pivtools
+
+The others do not change with the weights: --only others and --only own score them in two runs,
+on the same images, whose rows report.py reads together.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from pathlib import Path
 
 import torch
 from peers import DIS, OpenPIV, Ours, PIVTools
-from scoring import measure, write
+from scoring import Method, measure, write
 from tuning import BEST, FINE, FIVE, SEVEN
 
 import piv
+from piv.presets import PRESETS
 
 PEERS = [
     OpenPIV("OpenPIV defaults"),
@@ -36,6 +40,8 @@ def main() -> None:
     parser.add_argument("--source", nargs="+", default=["synth:evaluation"])
     parser.add_argument("--class", dest="kinds", nargs="*", default=[], help="default: all")
     parser.add_argument("--model", default="default", help="name or file of the weights, or none")
+    parser.add_argument("--only", choices=["own", "others"], help="default: all")
+    parser.add_argument("--best", action="store_true", help="also the preset best")
     parser.add_argument("--floors", action="store_true", help="also what the images allow at best")
     parser.add_argument(
         "--pivtools", action="store_true", help="also PIVTOOLs, which is installed by hand"
@@ -46,12 +52,17 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    model = piv.load_model(arguments.model)
-    methods = [Ours("coarse"), *PEERS]
-    if arguments.pivtools:
-        methods.append(PIVTools("PIVTOOLs"))
-    if model is not None:
-        methods.insert(1, Ours("dense", model))
+    methods: list[Method] = []
+    if arguments.only != "others":
+        methods.append(Ours("coarse"))
+        if (model := piv.load_model(arguments.model)) is not None:
+            methods.append(Ours("dense", model))
+            if arguments.best:
+                methods.append(Ours("best", model, PRESETS["best"].settings))
+    if arguments.only != "own":
+        methods += PEERS
+        if arguments.pivtools:
+            methods.append(PIVTools("PIVTOOLs"))
     rows = measure(
         methods,
         arguments.source,

@@ -62,6 +62,9 @@ class Ours:
         """Version and settings, for the table."""
         weights = "no network" if self.model is None else f"weights {self.model.name}"
         sizes = "/".join(str(w) for w in self.settings.correlate.windows)
+        refine = self.settings.refine
+        if self.model is not None:
+            weights += f", steps {refine.steps}, views {refine.views}"
         return f"ccfcn-piv {version('ccfcn-piv')}, windows {sizes}, {weights}"
 
     def __call__(self, pair: ImagePair) -> Estimate:

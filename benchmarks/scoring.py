@@ -25,7 +25,7 @@ from piv.types import ImagePair, TruePair
 
 FIGURES = ("mean_endpoint_error", "vector_rms", "outlier_share")
 RATIO = "dense / best peer"
-OWN = ("coarse", "dense")
+OWN = ("coarse", "dense", "best")
 
 
 class Method(Protocol):
