@@ -61,8 +61,11 @@ def test_the_dense_field_explains_pixels_that_it_has_not_seen_better_than_the_co
     unseen = piv.analyse(pair.first, pair.second, mask=hidden)
     dense = bridge(unseen.field.u, unseen.field.v)
     larger = from_dict({"correlate": {"windows": [64, 32], "repeats": 4}})
-    wide = piv.analyse(pair.first, pair.second, mask=hidden, settings=larger, model=None)
-    for coarse in (unseen.coarse, wide.coarse):
+    alone, wide = (
+        piv.analyse(pair.first, pair.second, mask=hidden, settings=settings, model=None).coarse
+        for settings in (None, larger)
+    )
+    for coarse in (unseen.coarse, alone, wide):
         u, v = coarse_at_every_pixel(coarse, pair.shape)
         assert dense > bridge(u, v)
         assert dense > explained(pair, u, v, measured)  # by its own interpolation

@@ -45,11 +45,12 @@ def pairs() -> dict[str, list[TruePair]]:
     return {kind: [source.pair("validation", index, kind, SIZE)] for kind, index in PAIRS.items()}
 
 
-def scores(classes: Mapping[str, list[TruePair]], model: piv.Model | None) -> dict[str, Figures]:
-    """Figures of the coarse stage and, with a model, of the dense field."""
-    rows = evaluate(classes, Settings(), model).rows
-    methods = (COARSE,) if model is None else (COARSE, DENSE)
-    return {method: _figures(row for row in rows if row.method == method) for method in methods}
+def scores(classes: Mapping[str, list[TruePair]], model: piv.Model | None) -> Figures:
+    """Figures of the dense field; without a model, of the coarse one."""
+    method = COARSE if model is None else DENSE
+    return _figures(
+        row for row in evaluate(classes, Settings(), model).rows if row.method == method
+    )
 
 
 def _figures(rows: Iterable[Row]) -> Figures:
@@ -102,10 +103,9 @@ def kept() -> dict[str, Figures]:
 def main() -> None:
     """Analyse with all weights and write the file."""
     torch.set_num_threads(1)
-    classes, figures = pairs(), {}
-    for name in catalogue():
-        found = scores(classes, piv.load_model(name))
-        figures[COARSE], figures[name] = found[COARSE], found[DENSE]
+    classes = pairs()
+    figures = {COARSE: scores(classes, None)}
+    figures |= {name: scores(classes, piv.load_model(name)) for name in catalogue()}
     table = {
         "made_by": COMMAND,
         "pairs": f"synth:evaluation, validation, {SIZE[0]} x {SIZE[1]} px (height x width)",

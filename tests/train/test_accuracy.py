@@ -17,7 +17,7 @@ import piv
 from piv.correlate import fft
 from piv.errors import WeightsError
 from piv.network.catalogue import catalogue
-from piv.train.evaluation import COARSE, DENSE
+from piv.train.evaluation import COARSE
 from synth import particles
 from train import accuracy_set
 from train.accuracy_set import COMMAND, Figures, changes, kept, scores
@@ -56,15 +56,14 @@ def check(found: Figures, name: str) -> None:
 def test_the_default_weights_and_the_coarse_stage_measure_as_they_did(pairs):
     assert IN_USE
     for name in IN_USE:
-        found = scores(pairs, piv.load_model(name))
-        check(found[DENSE], name)
-        check(found[COARSE], COARSE)
+        check(scores(pairs, piv.load_model(name)), name)
+    check(scores(pairs, None), COARSE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_all_weights_measure_as_they_did(pairs, name):
-    check(scores(pairs, piv.load_model(name))[DENSE], name)
+    check(scores(pairs, piv.load_model(name)), name)
 
 
 def test_figures_of_every_weights_are_kept_and_beat_those_of_the_coarse_stage():
@@ -110,15 +109,14 @@ def test_a_disturbed_network_is_noticed(pairs):
     for weight in network.parameters():
         weight *= 1 + 0.02 * torch.randn(weight.shape, generator=generator)
     found = scores(pairs, dataclasses.replace(model, network=network))
-    assert changes(found[DENSE], kept()[model.name])
-    assert not changes(found[COARSE], kept()[COARSE])
+    assert changes(found, kept()[model.name])
 
 
 def test_an_error_of_the_coarse_stage_is_noticed(pairs, monkeypatch):
     """The correlation planes are not divided by the overlap of the windows."""
     plain = fft._triangle
     monkeypatch.setattr(fft, "_triangle", lambda *sizes: torch.ones_like(plain(*sizes)))
-    assert changes(scores(pairs, None)[COARSE], kept()[COARSE])
+    assert changes(scores(pairs, None), kept()[COARSE])
 
 
 def test_an_error_of_the_generator_is_noticed(monkeypatch):
@@ -130,4 +128,4 @@ def test_an_error_of_the_generator_is_noticed(monkeypatch):
         return start, end + torch.tensor([[0.0], [0.01]])
 
     monkeypatch.setattr(particles, "move", move)
-    assert changes(scores(accuracy_set.pairs(), None)[COARSE], kept()[COARSE])
+    assert changes(scores(accuracy_set.pairs(), None), kept()[COARSE])

@@ -89,6 +89,74 @@ def test_rounding_makes_errors_far_below_the_scale_count_by_their_square():
     assert larger == pytest.approx(large, rel=0.01)
 
 
+def uneven(*columns):
+    """Log-scale of both components by column."""
+    row = torch.tensor(columns, dtype=torch.float64).log()
+    return row.expand(1, 2, 3, len(columns)).clone()
+
+
+PAIR = {"uncertainty_weight": 0.0, "emphasis": 0.1, "scale_of": "pair"}
+
+
+def test_by_the_scale_of_the_pair_all_its_pixels_count_the_same():
+    """A rough layer in a quiet pair: its errors count in full."""
+    error = vectors(0.0, 0.0)
+    error[:, 0, :, 4] = 3.0
+    step = Step(error, uneven(0.01, 0.01, 0.01, 0.01, 0.46))  # 0.1 on the mean
+    weight = 2 * 0.1 / (0.1 + 0.1)
+    expected = weight * (3.0 + 4 * SMOOTH) / 5
+    assert loss([step], vectors(0, 0), **PAIR) == pytest.approx(expected, rel=1e-4)
+    by_pixel = loss([step], vectors(0, 0), **{**PAIR, "scale_of": "pixel"})
+    expected = (3.0 * 0.2 / 0.56 + 4 * SMOOTH * 0.2 / 0.11) / 5
+    assert by_pixel == pytest.approx(expected, rel=1e-4)
+
+
+def test_where_the_scale_is_even_pair_and_pixel_are_the_same():
+    step = Step(vectors(1.0, -2.0), uneven(*5 * [0.3]))
+    options = {**PAIR, "rounding": 0.7}
+    one, other = (
+        loss([step], vectors(0, 0), **{**options, "scale_of": kind}) for kind in ("pair", "pixel")
+    )
+    assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_every_pair_of_a_batch_has_a_scale_of_its_own():
+    quiet, rough = uneven(*5 * [0.1]), uneven(*5 * [0.4])
+    steps = [Step(vectors(2.0, 0.0), scale) for scale in (quiet, rough)]
+    both = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+    zeros, every = torch.zeros(2, 2, 3, 5).double(), torch.cat([EVERYWHERE, EVERYWHERE])
+    single = [loss([step], vectors(0, 0), **PAIR) for step in steps]
+    assert single[0] == pytest.approx(2.5 * single[1], rel=1e-6)
+    joined = float(refinement_loss([both], zeros, zeros, every, every, **PAIR))
+    assert joined == pytest.approx(sum(single) / 2, rel=1e-9)
+
+
+def test_masked_pixels_are_no_part_of_the_scale_of_a_pair():
+    fluid = EVERYWHERE.clone()
+    fluid[..., 0] = False
+    clean, spoilt = (
+        Step(vectors(1.0, 0.0), uneven(first, 0.2, 0.2, 0.2, 0.2)) for first in (0.2, 50.0)
+    )
+    one, other = (loss([step], vectors(0, 0), fluid=fluid, **PAIR) for step in (clean, spoilt))
+    assert one == pytest.approx(other, rel=1e-12)
+    assert one == pytest.approx(0.2 / 0.3, rel=1e-3)
+    assert loss([clean], vectors(0, 0), fluid=~EVERYWHERE, **PAIR) == 0.0
+
+
+def test_the_scale_of_a_pair_rounds_its_errors_too_and_is_held_constant():
+    displacement = vectors(1.0, 0.0).requires_grad_()
+    log_scale = uneven(0.1, 0.1, 0.1, 0.1, 9.6).requires_grad_()  # 2 on the mean
+    step = Step(displacement, log_scale)
+    value = refinement_loss(
+        [step], vectors(0, 0), vectors(0, 0), EVERYWHERE, EVERYWHERE, rounding=1.0, **PAIR
+    )
+    expected = (1 + SMOOTH**2 + 2.0**2) ** 0.5 * 0.2 / 2.1
+    assert float(value.detach()) == pytest.approx(expected, rel=1e-6)
+    value.backward()
+    assert (displacement.grad[:, 0] == displacement.grad[0, 0, 0, 0]).all()
+    assert log_scale.grad is None or not log_scale.grad.any()
+
+
 def test_pixels_near_the_mask_count_as_much_as_asked():
     shape = (1, 1, 24, 40)
     fluid = torch.ones(shape, dtype=torch.bool)

@@ -40,6 +40,8 @@ def test_a_file_gives_its_name(tmp_path):
         ("crop = 256", r"crop \(256 px\) must not exceed render"),
         ("pool = 4", r"pool \(4\) must exceed batch"),
         ('precision = "float16"', "one of bfloat16, float32"),
+        ('optimiser = "sgd"', "optimiser must be one of adamw, muon, not 'sgd'"),
+        ('scale_of = "crop"', "scale_of must be one of pixel, pair, not 'crop'"),
         ("network = 3", "network must be a table"),
         ("source = 3", "source must be text"),
         ("batch = ", "not TOML"),
