@@ -147,7 +147,7 @@ def _images(method: Method) -> str:
 
 
 def _coarse(method: Method) -> str:
-    settings = method.settings.correlate
+    settings = method.settings.correlate.resolved(followed=method.weights is not None)
     sizes = [f"{width} x {height}" for height, width in settings.window_sizes]
     passes = "a single pass" if len(sizes) == 1 else f"{_count(len(sizes))} passes"
     windows = f"of {_listed(sizes)} pixels" if len(set(sizes)) > 1 else f"of {sizes[0]} pixels"

@@ -104,6 +104,7 @@ def analyse(
     region = settings.preprocess.region
     frames = crop(pair, region)
     check_contrast(frames)
+    settings = settings.resolved(followed=weights is not None)
     coarse = coarse_field(
         preprocess(pair, settings.preprocess), settings.correlate, settings.validate
     )
@@ -230,6 +231,7 @@ def ensemble_correlation(
     keep_memory()
     settings = settings or Settings()
     _check_kinds(settings, calibration)
+    settings = settings.resolved(followed=False)
     region = settings.preprocess.region
     hashes: dict[int, str] = {}
 
@@ -294,6 +296,7 @@ def template(
     settings = settings or Settings()
     _check_kinds(settings, calibration)
     weights = load_model(model)
+    settings = settings.resolved(followed=weights is not None)
     blank = np.broadcast_to(np.uint8(0), shape)
     region = settings.preprocess.region
     frames = crop(ImagePair(blank, blank, dt=dt), region)
@@ -328,7 +331,7 @@ def coarse_start(
     -------
     tensor, shape (B, 2, H, W), px
     """
-    grid = multipass(first, second, fluid, correlate, limits)
+    grid = multipass(first, second, fluid, correlate.resolved(followed=True), limits)
     return grid.dense(first.shape[-2], first.shape[-1])
 
 

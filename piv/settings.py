@@ -13,7 +13,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,11 @@ class CorrelateSettings:
     )
     overlap: float = option(0.5, "shared fraction of neighbouring windows", low=0.0, high=0.95)
     repeats: int = option(
-        2, "the last pass is repeated until it has converged, at most so often", low=1, high=20
+        0,
+        "the last pass is made until it has converged, at most so often; 0 = twice, or once where "
+        "the network follows",
+        low=0,
+        high=20,
     )
     convergence: float = option(
         0.01,
@@ -109,9 +113,10 @@ class CorrelateSettings:
         256, "the first window grows to this at most", unit="px", low=16, high=1024, advanced=True
     )
     spline: int = option(
-        5,
-        "degree of the B-spline with which the frames are deformed: 3 or 5",
-        low=3,
+        0,
+        "degree of the B-spline with which the last pass deforms the frames: 3 or 5; 0 = 5, or 3 "
+        "where the network follows",
+        low=0,
         high=5,
         advanced=True,
     )
@@ -123,8 +128,20 @@ class CorrelateSettings:
         sizes = self.window_sizes
         if any(b[0] > a[0] or b[1] > a[1] for a, b in pairwise(sizes)):
             raise SettingsError(f"correlate.windows must not grow from pass to pass: {sizes}")
-        if self.spline not in (3, 5):
-            raise SettingsError(f"correlate.spline must be 3 or 5, not {self.spline}")
+        if self.spline not in (0, 3, 5):
+            raise SettingsError(f"correlate.spline must be 3, 5 or 0, not {self.spline}")
+
+    def resolved(self, followed: bool) -> CorrelateSettings:
+        """The same with a value for every 0 that stands for a choice.
+
+        Where the network follows, it moves the frames anew: what a repetition or a better spline
+        gains is gained there too.
+        """
+        return replace(
+            self,
+            repeats=self.repeats or (1 if followed else 2),
+            spline=self.spline or (3 if followed else 5),
+        )
 
     @property
     def window_sizes(self) -> list[tuple[int, int]]:
@@ -170,7 +187,7 @@ class ValidateSettings:
 class RefineSettings:
     """The network's step."""
 
-    steps: int = option(2, "refinement steps of the network", low=1, high=8)
+    steps: int = option(3, "refinement steps of the network", low=1, high=8)
     precision: str = option(
         "bfloat16",
         "arithmetic of the network's convolutions; bfloat16 is quicker where the processor has it",
@@ -231,6 +248,10 @@ class Settings:
     validate: ValidateSettings = field(default_factory=ValidateSettings)
     refine: RefineSettings = field(default_factory=RefineSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
+
+    def resolved(self, followed: bool) -> Settings:
+        """The same with every choice of the coarse stage made; see :class:`CorrelateSettings`."""
+        return replace(self, correlate=self.correlate.resolved(followed))
 
 
 def _check(stage: Any) -> None:

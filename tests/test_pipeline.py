@@ -54,6 +54,17 @@ def test_without_a_model_the_field_is_the_coarse_one(pair: ImagePair) -> None:
         assert bare.field is bare.coarse
 
 
+def test_the_coarse_stage_repeats_less_where_the_network_follows(
+    pair: ImagePair, result: piv.Analysis
+) -> None:
+    used = result.provenance["settings"]["correlate"]
+    assert (used["repeats"], used["spline"]) == (1, 3)
+    alone = piv.analyse(pair, model=None)
+    same = piv.analyse(pair, model=None, settings=from_dict({"correlate": used}))
+    assert np.array_equal(same.coarse.u, result.coarse.u)
+    assert not np.array_equal(alone.coarse.u, result.coarse.u)
+
+
 def test_a_dense_vector_longer_than_allowed_keeps_its_value_and_is_flagged(
     pair: ImagePair, result: piv.Analysis
 ) -> None:

@@ -161,7 +161,7 @@ def test_every_setting_refuses_what_is_out_of_range_or_of_another_kind(
             {"correlate": {"windows": [16, 32]}},
             "correlate.windows must not grow from pass to pass: [(16, 16), (32, 32)]",
         ),
-        ({"correlate": {"spline": 4}}, "correlate.spline must be 3 or 5, not 4"),
+        ({"correlate": {"spline": 4}}, "correlate.spline must be 3, 5 or 0, not 4"),
         (
             {"correlate": {"overlap": 1}},
             "correlate.overlap must be between 0.0 and 0.95, not 1",
@@ -254,3 +254,12 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().correlate.overlap = 0.1  # type: ignore[misc]
+
+
+def test_a_zero_stands_for_what_suits_the_network_or_its_absence() -> None:
+    settings = Settings()
+    alone, followed = settings.resolved(followed=False), settings.resolved(followed=True)
+    assert (alone.correlate.repeats, alone.correlate.spline) == (2, 5)
+    assert (followed.correlate.repeats, followed.correlate.spline) == (1, 3)
+    own = from_dict({"correlate": {"repeats": 4, "spline": 5}})
+    assert own.resolved(followed=True) == own.resolved(followed=False) == own

@@ -85,12 +85,14 @@ def multipass(
     Grid
         Of the last pass: measured values with the flags of all tests, not filled.
     """
+    settings = settings.resolved(followed=False)
     frames = Frames.prepare(first, second, fluid, {ROUGH, settings.spline})
     return passes(frames, settings, limits)
 
 
 def passes(images: Images, settings: CorrelateSettings, limits: ValidateSettings) -> Grid:
     """All passes over a batch of pairs, or over a series as a whole; see :func:`multipass`."""
+    settings = settings.resolved(followed=False)
     height, width = images.shape
     sizes = [fitted(size, height, width) for size in settings.window_sizes]
     grid, predictor, grown = _first_pass(images, sizes[0], settings, limits)

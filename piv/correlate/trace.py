@@ -81,6 +81,7 @@ class LastPass:
         self, pair: ImagePair, settings: CorrelateSettings, limits: ValidateSettings
     ) -> None:
         first, second, fluid = pair_tensors(pair)
+        settings = settings.resolved(followed=False)
         self._pair = pair
         self._images = _Recording(Frames.prepare(first, second, fluid, {ROUGH, settings.spline}))
         self.grid: Grid = passes(self._images, settings, limits)
