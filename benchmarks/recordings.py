@@ -36,11 +36,15 @@ def record(
     rng: np.random.Generator,
     noise: float = 0.02,
     change: Callable[[Particles], Particles] = lambda seeds: seeds,
+    margin: tuple[float, float] = (24.0, 24.0),
     **seeding: float,
 ) -> ImagePair:
-    """A 12-bit pair; ``change`` may take particles away, ``seeding`` replaces parts of SEEDING."""
+    """A 12-bit pair; ``change`` may take particles away, ``seeding`` replaces parts of SEEDING.
+
+    Particles are scattered over a ``margin`` too (above and below, left and right, px).
+    """
     wanted = SEEDING | seeding
-    seeds = change(particles.seed(rng, shape, (24.0, 24.0), **wanted))
+    seeds = change(particles.seed(rng, shape, margin, **wanted))
     start, end = particles.move(seeds, flow)
     positions = np.concatenate((start.numpy(), end.numpy()), axis=1)
     which = np.repeat([0, 1], seeds.y.numel())
