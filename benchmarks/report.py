@@ -4,7 +4,9 @@ python accuracy.py --split validation --pairs 4 --source synth:evaluation --floo
    ... likewise `robustness` and `resolution`; then, in the folder results/validation,
 piv evaluate --test-set evaluation --pairs 4 -o evaluation      (likewise robustness, resolution)
 piv evaluate --test-set resolution --pairs 20 --classes uniform15 uniform22 ... -o uniform
-python report.py --figures ../docs/figures
+python report.py --figures ../docs/figures --page ../docs/accuracy.md
+
+In the page every table stands below a line ``<!-- table: NAME -->`` and is replaced.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 FLOWS = ("turbulence", "sqg", "wake", "separated", "wall", "vortex")
 SETS = ("evaluation", "robustness", "resolution")
-OWN = ("coarse", "dense")
+OWN = ("coarse", "dense", "best")
+SWEPT = ("coarse", "dense")  # what `piv evaluate` scores
 COLOURS = {
     "coarse": "tab:gray",
     "dense": "tab:blue",
+    "best": "navy",
     "OpenPIV defaults": "tab:pink",
     "OpenPIV sharp": "tab:red",
     "OpenPIV smooth": "tab:orange",
@@ -61,6 +65,15 @@ def read(*paths: Path) -> Values:
                         kept[name] = float(text)
                 found[row["method"], row["class"]] = kept
     return found
+
+
+def as_beside(scored: Values) -> Values:
+    """Rows of ``piv evaluate`` as ``accuracy.py`` calls them."""
+    return {
+        key: {("gain" if name == "wavelength_response" else name): v for name, v in found.items()}
+        for key, found in scored.items()
+        if key[0] in SWEPT
+    }
 
 
 def kinds_of(values: Values) -> list[str]:
@@ -187,17 +200,21 @@ def intervals(scored: dict[str, Values]) -> list[list[str]]:
 def summary(values: Values, scored: Values) -> list[list[str]]:
     """A line for each class: vector rms beside the best peer and the floors, and the intervals."""
     lines = [
-        ["class", "coarse", "dense", "best peer", "ratio", "best window", "Cramer-Rao",
-         "particles", "> 1 px", "within 68.3 %", "pairs from to", "within 95 %", "rank corr."],
-        ["---"] * 13,
+        ["class", "coarse", "dense", "preset best", "best peer", "ratio", "best window",
+         "Cramer-Rao", "particles", "> 1 px", "within 68.3 %", "pairs from to", "within 95 %",
+         "rank corr."],
+        ["---"] * 14,
     ]  # fmt: skip
+    if not any(method == "best" for method, _ in values):
+        lines = [[cell for n, cell in enumerate(line) if n != 3] for line in lines]
     for kind in kinds_of(values):
         best = min(peers_of(values), key=lambda peer: values[peer, kind]["vector_rms"])
         rms = {method: found["vector_rms"] for (method, k), found in values.items() if k == kind}
         dense = scored["dense", kind]
         floors = [rms.get(f"floor: {name}") for name in ("window", "Cramer-Rao", "particles")]
         lines.append([
-            kind, f"{rms['coarse']:.3f}", f"{rms['dense']:.3f}", f"{rms[best]:.3f} ({best})",
+            kind, f"{rms['coarse']:.3f}", f"{rms['dense']:.3f}",
+            *([f"{rms['best']:.3f}"] if "best" in rms else []), f"{rms[best]:.3f} ({best})",
             f"{rms['dense'] / rms[best]:.2f}",
             *("-" if floor is None else f"{floor:.3f}" for floor in floors),
             f"{values['dense', kind]['outlier_share']:.2%}", f"{dense['coverage']:.0%}",
@@ -221,7 +238,7 @@ def locking_table(scored: Values, sweeps: Path) -> list[list[str]]:
     """Bias and random error of uniform flow at every diameter."""
     lines = [["diameter", "field", "largest bias", "half range", "random error"], ["---"] * 5]
     for kind in kinds_of(scored):
-        for method in OWN:
+        for method in SWEPT:
             found = points(sweeps, "bias", kind, method)
             figures = scored[method, kind]
             random = float(np.hypot(figures["rms_u"], figures["rms_v"]) / np.sqrt(2))
@@ -230,6 +247,14 @@ def locking_table(scored: Values, sweeps: Path) -> list[list[str]]:
                 f"{half_range(sweeps, kind, method):.4f}", f"{random:.4f}",
             ])  # fmt: skip
     return lines
+
+
+def with_table(page: str, name: str, lines: Sequence[str]) -> str:
+    """The page with these lines in place of the table below the mark of that name."""
+    mark = re.escape(f"<!-- table: {name} -->\n")
+    found = re.search(rf"{mark}\n*((?:\|.*\n)+)", page)
+    assert found is not None, f"the page has no table with the mark {name}"
+    return page[: found.start(1)] + "\n".join(lines) + "\n" + page[found.end(1) :]
 
 
 def _met(met: bool) -> str:
@@ -301,7 +326,7 @@ def resolution_figure(values: Values, sweeps: Path) -> Figure:
     left.minorticks_off()
     left.legend(frameon=False, fontsize="small")
     for kind, dash in (("step0", "-"), ("step2", "--")):
-        for method in OWN:
+        for method in SWEPT:
             found = points(sweeps, "step", kind, method)
             right.plot(*found.T, dash, color=COLOURS[method], label=f"{method}, {kind}")
     for level in (-0.05, 0.05, 0.95, 1.05):
@@ -316,7 +341,7 @@ def locking_figure(sweeps: Path, kinds: Sequence[str]) -> Figure:
     figure = Figure(figsize=(12.8, 3.2), layout="constrained", dpi=120)
     axes = figure.subplots(1, len(kinds), sharey=True)
     for ax, kind in zip(axes, kinds, strict=True):
-        for method in OWN:
+        for method in SWEPT:
             found = points(sweeps, "bias", kind, method)
             ax.plot(found[:, 0] % 1, found[:, 1], ".", color=COLOURS[method], markersize=3)
             ax.plot(*binned(found), "-", color=COLOURS[method], label=method)
@@ -353,10 +378,14 @@ def main() -> None:
     results = Path(__file__).parent / "results"
     parser.add_argument("--results", type=Path, default=results / "validation")
     parser.add_argument("--figures", type=Path, help="write the figures here")
+    parser.add_argument("--page", type=Path, help="put the tables into this page")
     options = parser.parse_args()
     folder: Path = options.results
-    beside = {name: read(*sorted(folder.glob(f"{name}*.csv"))) for name in SETS}
     scored = {name: read(folder / name / "evaluation.csv") for name in (*SETS, "uniform")}
+    beside = {
+        name: {**as_beside(scored[name]), **read(*sorted(folder.glob(f"{name}*.csv")))}
+        for name in SETS
+    }
     sweeps = folder / "uniform" / "sweeps.csv"
     heads = [["what", "target", "measured", "met"], ["---"] * 4]
     tables = {
@@ -365,10 +394,16 @@ def main() -> None:
         "gain of waves": gains_table(beside["resolution"]),
         "uniform flow": locking_table(scored["uniform"], sweeps),
     }
-    for name, lines in tables.items():
-        print(f"\n{name}\n")
-        for line in lines:
-            print(f"| {' | '.join(line)} |")
+    written = {
+        name: [f"| {' | '.join(line)} |" for line in lines] for name, lines in tables.items()
+    }
+    for name, lines in written.items():
+        print("\n".join(["", name, "", *lines]))
+    if options.page is not None:
+        text = options.page.read_text(encoding="utf-8")
+        for name, lines in written.items():
+            text = with_table(text, name, lines)
+        options.page.write_text(text, encoding="utf-8")
     if options.figures is not None:
         steps = folder / "resolution" / "sweeps.csv"
         kinds = kinds_of(scored["uniform"])
