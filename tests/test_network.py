@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,52 @@ def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
         assert layer.grad[8:].any()
     if len(larger.image_widths) > 3:
         assert large.later_steps.deconvolution.up[2].weight.grad.any()
+
+
+FIRST = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4), first_widths=(5, 6, 7))
+
+
+def test_the_first_step_may_have_a_width_of_its_own() -> None:
+    net = network(FIRST)
+    assert net.first_step.head.weight.shape[0] == 5
+    assert net.later_steps.head.weight.shape[0] == 8
+    later = {name: t.shape for name, t in net.later_steps.state_dict().items()}
+    assert later == {name: t.shape for name, t in network().later_steps.state_dict().items()}
+    first, second = tensors(uniform_pair((40, 56), 1, 0))
+    one, two = net(first, second, torch.zeros(1, 2, 40, 56))
+    assert one.displacement.shape == two.displacement.shape == (1, 2, 40, 56)
+    plain = {
+        "image_widths": [8, 12, 16], "velocity_widths": [4, 4, 4], "first_widths": [5, 6, 7]
+    }  # fmt: skip
+    assert CCFCNConfig.from_dict(plain) == FIRST
+    assert SMALL.first == SMALL
+    assert FIRST.first.image_widths == (5, 6, 7)
+    with pytest.raises(ValueError, match="first step differs in depth"):
+        CCFCNConfig(image_widths=(8, 16), velocity_widths=(4, 4), first_widths=(8,))
+
+
+@pytest.mark.parametrize("widths", [(10, 14, 20), (8, 12, 16)])
+def test_a_network_grown_with_another_first_step_keeps_its_later_ones(
+    widths: tuple[int, int, int],
+) -> None:
+    """The first step begins anew, as an untrained one: it returns the least squares."""
+    small = network()
+    torch.manual_seed(1)
+    large = grown(small, replace(FIRST, image_widths=widths))
+    assert not large.first_step.head.weight.any()
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    start = torch.full((1, 2, 64, 96), 1.0)
+    with torch.no_grad():
+        wanted, got = small(first, second, start), large(first, second, start)
+    assert torch.equal(got[0].displacement, got[0].base)
+    assert not torch.equal(wanted[0].displacement, wanted[0].base)
+    # from the same start the later steps do what they did
+    for net in (small, large):
+        net.first_step = network(trained=False).first_step
+    with torch.no_grad():
+        wanted, got = small(first, second, start)[-1], large(first, second, start)[-1]
+    np.testing.assert_allclose(got.displacement, wanted.displacement, atol=1e-4)
+    np.testing.assert_allclose(got.log_scale, wanted.log_scale, atol=1e-4)
 
 
 def test_a_network_grows_in_channels_levels_and_windows_only() -> None:

@@ -253,28 +253,34 @@ def test_every_entry_of_the_catalogue_loads_and_is_what_it_says():
         assert model.record["stages"]
 
 
-def test_weights_still_reach_the_error_in_their_record():
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == names.known()[1] else [pytest.mark.slow])
+        for name in weights.catalogue()
+    ],
+)
+def test_weights_still_reach_the_error_in_their_record(name):
     """On three classes of the validation split; retrain or explain when this fails."""
     from piv.train import recipe as recipes
     from piv.train.held_out import held_out, held_out_error, validation_errors
     from piv.train.source import open_source
 
-    for name in weights.catalogue():
-        model = piv.load_model(name)
-        recorded = model.record["metrics"]["validation_mean_endpoint_error"]
-        recipe = recipes.from_dict(model.record["recipe"])
-        source = open_source(recipe.source)
-        unchanged = dict(source.record) == model.record["source"]["record"]
-        source.classes = tuple(kind for kind in ("turbulence", "vortex", "jet") if kind in recorded)
-        assert source.classes
-        size = (recipe.render, recipe.render)
-        batches = held_out(source, "validation", recipe.validation_pairs, size)
-        for kind, error in validation_errors(model.network, batches, recipe).items():
-            batch = batches[kind]
-            coarse = held_out_error(batch.start.split(1), batch)
-            assert error < 0.75 * coarse  # measured with the first weights: 0.56, 0.40, 0.36
-            if unchanged:  # the same pairs; other processors round bfloat16 otherwise
-                assert error < 1.25 * recorded[kind]
+    model = piv.load_model(name)
+    recorded = model.record["metrics"]["validation_mean_endpoint_error"]
+    recipe = recipes.from_dict(model.record["recipe"])
+    source = open_source(recipe.source)
+    unchanged = dict(source.record) == model.record["source"]["record"]
+    source.classes = tuple(kind for kind in ("turbulence", "vortex", "jet") if kind in recorded)
+    assert source.classes
+    size = (recipe.render, recipe.render)
+    batches = held_out(source, "validation", recipe.validation_pairs, size)
+    for kind, error in validation_errors(model.network, batches, recipe).items():
+        batch = batches[kind]
+        coarse = held_out_error(batch.start.split(1), batch)
+        assert error < 0.75 * coarse  # measured with the first weights: 0.56, 0.40, 0.36
+        if unchanged:  # the same pairs; measured 1.00 to 1.02, by another coarse stage since then
+            assert error < 1.1 * recorded[kind]
 
 
 def test_the_header_is_plain_json(path):

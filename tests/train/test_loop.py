@@ -14,6 +14,7 @@ from piv.train import checkpoint
 from piv.train.calibration import calibrate_uncertainty, interval_factor, median_of_finite
 from piv.train.loop import Training, open_run
 from piv.train.progress import Plan
+from train.test_optimiser import assert_same
 
 
 def run_of(recipe, folder, source, steps, **options):
@@ -70,6 +71,34 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path, source, tiny, fini
     assert second.run()
     assert second.step == 8
     assert same(finished, second)
+
+
+def test_with_muon_and_the_scale_of_the_pair_a_resumed_run_equals_the_uninterrupted_one(
+    tmp_path, source, tiny
+):
+    recipe = dataclasses.replace(tiny, optimiser="muon", scale_of="pair", emphasis=0.05)
+    whole = run_of(recipe, tmp_path / "whole", source, 6)
+    assert whole.run()
+    first = run_of(recipe, tmp_path / "parts", source, 6)
+    first.run(should_stop=lambda: first.step >= 3)
+    second = Training.resume(None, tmp_path / "parts", source=source)
+    assert second.recipe.optimiser == "muon"
+    assert second.run()
+    assert same(whole, second)
+    assert_same(whole.optimiser.state_dict(), second.optimiser.state_dict())
+    for change in ({"optimiser": "adamw"}, {"scale_of": "pixel"}):  # and both matter
+        other = run_of(dataclasses.replace(recipe, **change), tmp_path / "other", source, 6)
+        other.run()
+        assert not same(whole, other)
+        with pytest.raises(SettingsError, match=f"{next(iter(change))} differ"):
+            Training.resume(other.recipe, tmp_path / "parts", source=source)
+
+
+def test_a_checkpoint_of_another_version_is_told_apart(tmp_path, finished):
+    state = torch.load(finished.output / checkpoint.NAME, weights_only=True)
+    torch.save({**state, "version": checkpoint.VERSION - 1}, tmp_path / checkpoint.NAME)
+    with pytest.raises(InputError, match="not of this version: start the run anew"):
+        checkpoint.read(tmp_path / checkpoint.NAME)
 
 
 def test_a_resumed_run_knows_its_recipe_and_its_time(tmp_path, source, tiny):

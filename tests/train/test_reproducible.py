@@ -40,9 +40,10 @@ def checkpoint_after(recipe: TrainRecipe, folder, steps: int) -> dict:
     assert not run.run(should_stop=lambda: run.step >= steps)
     assert run.step == steps
     state = checkpoint.read(folder / checkpoint.NAME)
-    return {
-        key: state[key] for key in ("network", "average", "optimiser", "step", "rows", "window")
-    }
+    for row in state["rows"]:
+        del row["minutes"]  # of wall time
+    learned = ("network", "average", "optimiser", "step", "rows", "window")
+    return {key: state[key] for key in learned}
 
 
 def disturb() -> None:
