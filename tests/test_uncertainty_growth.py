@@ -31,14 +31,14 @@ def found(script):
 def test_where_there_are_no_particles(found):
     _, _, growth = found[0]
     assert growth.fallback > 0.5  # measured 0.73: from the rim on the network carries the flow on
-    assert growth.factor > 15  # measured 36 to 38
+    assert growth.factor > 15  # measured 35 to 38
     assert growth.stated > growth.error  # measured 0.77 px and 0.55
 
 
 def test_where_pairs_are_lost(found):
     _, _, growth = found[1]
-    assert growth.error > 2 * growth.error_elsewhere  # measured 3.5
-    assert growth.factor > 3  # measured 5
+    assert growth.error > 2 * growth.error_elsewhere  # measured 3.0 to 4.8
+    assert growth.factor > 2.5  # measured 3.7 to 8
     assert growth.covered > 0.63
     assert growth.fallback < 0.05
 
@@ -46,7 +46,7 @@ def test_where_pairs_are_lost(found):
 def test_beyond_the_search_range(script, found):
     case, field, growth = found[2]
     assert growth.error > 30  # nothing is found there
-    assert growth.factor > 100  # measured 270 to 420
+    assert growth.factor > 100  # measured 270 to 550
     assert growth.stated > 3
     error, stated = script.lengths(case, field)
     wrong = error > 1
