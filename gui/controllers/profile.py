@@ -224,7 +224,7 @@ class Profiles:
             along = _directions(found["x"], found["y"])
             weights = along if name == "tangential" else (along[1], along[0])
             width = np.hypot(weights[0] * sizes[0], weights[1] * sizes[1])
-        label = "velocity along the line" if name == "tangential" else "velocity to its right"
+        label = "along the line" if name == "tangential" else "to its right"
         return found[name], width, label, "velocity"
 
     def integrals(self) -> list[str]:

@@ -9,9 +9,35 @@ from typing import Any
 
 import pytest
 from PyQt6.QtCore import QCoreApplication, QEvent
+from PyQt6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
 
 from desktop.stand_ins import StubDialogs, StubProgram, source_info, write_images
 from gui.session import Session
+
+
+def _delete_now() -> None:
+    """What ``deleteLater`` leaves to an event loop."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> Iterator[QtBot]:
+    """Keep the widgets of a test whole until Qt deletes them, at the end of the test.
+
+    pytest-qt holds them weakly, and paints what is shown once more after the test's own names are
+    gone: the collector then takes a plot apart while it is being painted, and Qt crashes.
+    """
+    kept = []
+    add = qtbot.addWidget
+
+    def keep(widget: QWidget, **options: Any) -> None:
+        kept.append(widget)
+        add(widget, **options)
+
+    qtbot.addWidget = qtbot.add_widget = keep  # type: ignore[method-assign]
+    yield qtbot
+    _delete_now()
 
 
 @pytest.fixture
@@ -49,5 +75,5 @@ def program(qapp: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
         yield made
     finally:
         made.close()
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        _delete_now()
         sys.excepthook = hook

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import re
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -131,6 +133,19 @@ def test_plots_in_panels_are_high_enough_to_read(qtbot):
         assert panel.plot.height() >= 180
 
 
+@pytest.mark.parametrize("label", ["along the line (px)", "to its right (m/s)"])
+def test_the_name_of_the_profile_fits_its_axis(qtbot, label):
+    panel = ProfilePanel()
+    qtbot.addWidget(panel)
+    way = np.linspace(0, 9, 20)
+    panel.show_profile(way, way, None, ("distance along the line (px)", label), [])
+    panel.resize(700, panel.sizeHint().height())
+    panel.show()
+    qtbot.waitExposed(panel)
+    axis = panel.plot.getPlotItem().getAxis("left")
+    assert axis.label.boundingRect().width() <= axis.boundingRect().height()
+
+
 def test_automatic_is_a_word(qtbot):
     panel = DisplayPanel()
     qtbot.addWidget(panel)
@@ -200,3 +215,13 @@ def test_zero_is_called_what_it_means_in_the_settings(qtbot):
     assert editor.widget.text() == "no limit"
     editor.show_value(12)
     assert editor.widget.text() == "12 px"
+
+
+def test_a_widget_of_a_test_is_whole_until_the_test_has_ended(qtbot):
+    widget = QWidget()
+    widget.itself = widget.isVisible  # type: ignore[attr-defined]  # only the collector takes it
+    there = weakref.ref(widget)
+    qtbot.addWidget(widget)
+    del widget
+    gc.collect()
+    assert there() is not None
