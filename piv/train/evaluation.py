@@ -285,7 +285,9 @@ def _estimates(
     true: TruePair, settings: Settings, model: Model | None, ablation: bool
 ) -> dict[str, _Estimate]:
     analysis = analyse(true.pair, settings=settings, model=model)
-    u, v = coarse_at_every_pixel(analysis.coarse, true.pair.shape)
+    # the coarse stage at its own best, not as it is where the network follows
+    alone = analysis if model is None else analyse(true.pair, settings=settings, model=None)
+    u, v = coarse_at_every_pixel(alone.coarse, true.pair.shape)
     found = {COARSE: _Estimate(u, v)}
     if model is not None and ablation:
         bare = refine(true.pair, analysis.coarse, least_squares_alone(model), settings.refine)

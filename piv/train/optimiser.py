@@ -2,7 +2,8 @@
 
 Muon (K. Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; here ``torch.optim.Muon``
 with the step length of Liu et al., arXiv:2502.16982, so that learning rates of AdamW hold) makes
-all singular values of a step equal.  A convolution is the matrix (outputs, inputs x kernel) to it.
+all singular values of a step equal.  A convolution is the matrix (outputs, kernel x inputs) to it,
+a transposed one (inputs, kernel x outputs).
 The heads, which start at zero and set the scale of the answer, and offsets stay with AdamW.
 """
 

@@ -290,8 +290,7 @@ def test_the_command_prints_a_table_and_writes_the_files(tmp_path, data_set, wei
     written = json.loads((folder / "evaluation.json").read_text("utf-8"))
     assert written["model"]["sha256"] == load_model(weights).sha256
     with TruePairs(data_set) as pairs:
-        before = Settings().resolved(followed=True)  # the coarse stage as a network follows it
-        alone = evaluate({"shear": [pairs[0]]}, before, None).rows[0].figures
+        alone = evaluate({"shear": [pairs[0]]}, Settings(), None).rows[0].figures
     assert written["rows"][0]["vector_rms"] == pytest.approx(alone["vector_rms"])
     sweeps = (folder / "sweeps.csv").read_text("utf-8").splitlines()
     assert sweeps == ["sweep,class,method,varied,result"]  # no class of this set is one
