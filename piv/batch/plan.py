@@ -204,7 +204,7 @@ def _planned(wishes: Wishes, source: PairSource, weights: str | None, existing: 
     record = run_record(
         source,
         pairs,
-        wishes.settings,
+        wishes.settings.resolved(followed=weights is not None),  # as the store records them
         weights=None if weights is None else {"name": wishes.model, "sha256": weights},
         calibration=calibration,
         mask=mask_hash,

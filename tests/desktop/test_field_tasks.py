@@ -18,7 +18,7 @@ from piv.settings import Settings, ValidateSettings
 from piv.types import Analysis, Calibration, Flag, Float, VectorField
 
 CONTEXT = Context(0, lambda reply: None)
-SETTINGS = Settings()
+SETTINGS = Settings().resolved(followed=True)  # as an analysis records them
 
 
 def made(u: Float, v: Float, step: float = 1.0, first: float = 0.0) -> VectorField:
