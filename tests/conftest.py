@@ -29,7 +29,35 @@ settings.register_profile("piv", deadline=None, derandomize=True, database=None,
 settings.load_profile("piv")
 
 TESTS = Path(__file__).resolve().parent
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 REAL_PAIRS = ("karman_street", "wall_jet", "wingtip_vortex")
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # type: ignore[attr-defined, unused-ignore]
+    except AttributeError:  # not on Windows and macOS
+        return os.cpu_count() or 1
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """In how many processes the suite runs, unless ``-n`` says it.
+
+    None of their own for the few tests chosen with ``-m``, which measure and are to be seen, and
+    where the output is to be seen (``-s``).
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it
+    if "not slow" not in config.option.markexpr or config.option.capture == "no":
+        return 0
+    return min(_cores(), 4)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread a process: programs that use OpenMP on the same cores slow each other greatly."""
+    if config.getoption("tx", None):  # inherited by the processes of the tests, and by theirs
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
 
 
 def pytest_report_header() -> str:
