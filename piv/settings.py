@@ -93,8 +93,9 @@ class CorrelateSettings:
     overlap: float = option(0.5, "shared fraction of neighbouring windows", low=0.0, high=0.95)
     repeats: int = option(
         0,
-        "the last pass is made until it has converged, at most so often; 0 = twice, or once where "
-        "the network follows",
+        "the last pass is made until it has converged, at most so often; 1 = once, and again only "
+        "if it moved a whole patch of vectors by more than 1.5 px; 0 = 2, or 1 where the network "
+        "follows",
         low=0,
         high=20,
     )

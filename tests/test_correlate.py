@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import flow_pair, uniform_pair, vortex
 
-from piv.correlate import coarse_field
+from piv.correlate import coarse_field, multipass
 from piv.correlate.fft import correlation_planes, find_peaks
 from piv.correlate.windows import at_every_pixel, centres, extract, window_starts
 from piv.settings import CorrelateSettings, ValidateSettings
@@ -89,6 +89,29 @@ def test_a_vortex(vortex_pair: ImagePair) -> None:
     error = np.hypot(field.u - u, field.v - v)
     assert np.sqrt((error**2).mean()) < 0.15
     assert field.valid.mean() > 0.97
+
+
+def test_a_last_pass_that_moves_a_patch_far_is_made_again_for_that_pair_alone() -> None:
+    """The core of a strong vortex, which windows of 64 and 32 px do not resolve."""
+    shape = (192, 224)
+    strong = vortex(shape, peak=7.5, core=15.0)
+    pairs = [
+        flow_pair(shape, strong, density=0.15, diameter=1.6),
+        uniform_pair(shape, 2.3, -1.4, density=0.15, diameter=1.6),
+    ]
+    once, twice = (CorrelateSettings(repeats=n, convergence=0.0, spline=3) for n in (1, 2))
+    first, second = (
+        torch.from_numpy(np.stack([getattr(pair, name) for pair in pairs]).astype(np.float32))
+        for name in ("first", "second")
+    )
+    both = multipass(first, second, None, once, ValidateSettings())
+    again = multipass(first, second, None, twice, ValidateSettings())
+    np.testing.assert_array_equal(both.u[0], again.u[0])  # the vortex: as if it were asked for
+    np.testing.assert_array_equal(both.ratio[0], again.ratio[0])
+    assert not np.array_equal(both.u[1], again.u[1])  # the uniform flow: one pass was enough
+    for n in range(2):
+        alone = multipass(first[n : n + 1], second[n : n + 1], None, once, ValidateSettings())
+        np.testing.assert_allclose(alone.u[0], both.u[n], atol=1e-4)
 
 
 # ---------------------------------------------------------------- symmetry
