@@ -558,11 +558,14 @@ def read_dry_run(text: str) -> list[tuple[str, str]]:
 
 
 def failures_csv(failures: tuple[Failure, ...]) -> str:
-    """The list of failures as a table for other programs."""
+    """The list of failures as a table for other programs.
+
+    A pair is counted from 1, as the window's list does, and from 0, as files and commands do.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["pair", "name", "reason"])
-    table.writerows([each.index, each.name, each.error] for each in failures)
+    table.writerow(["pair (from 1)", "index for --pairs (from 0)", "name", "reason"])
+    table.writerows([each.index + 1, each.index, each.name, each.error] for each in failures)
     return text.getvalue()
 
 

@@ -585,7 +585,7 @@ class BatchController(QObject):
         source = self._program.session.source
         if source is None or not 0 <= index < source.count:
             self._program.tell.error(
-                f"Pair {index} is not in what is open: open the images of the run"
+                f"Pair {index + 1} is not in what is open: open the images of the run"
             )
             return
         self._program.session.set_index(index)

@@ -225,7 +225,10 @@ def test_a_state_follows_the_lines():
     assert "1 failed" in progress_text(state)
     state = state.after(event("end", exit_status=1, output="o.h5"))
     assert state.exit_status == 1
-    assert batch.failures_csv(state.failures).splitlines()[1] == "4,x_4,the frame holds NaN"
+    assert batch.failures_csv(state.failures).splitlines() == [
+        "pair (from 1),index for --pairs (from 0),name,reason",
+        "5,4,x_4,the frame holds NaN",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -412,7 +415,7 @@ def test_results_that_are_there_are_told(control, stub_program):
     control.panel.failure_chosen.emit(1)
     assert stub_program.session.index == 1
     control.panel.failure_chosen.emit(77)
-    assert "Pair 77 is not in what is open" in stub_program.texts[-1]
+    assert "Pair 78 is not in what is open" in stub_program.texts[-1]
 
 
 def test_retrying_without_results_is_told(control, stub_program):
