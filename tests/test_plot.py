@@ -276,6 +276,15 @@ def test_a_field_without_uncertainty_shows_its_peak_ratio_or_says_so() -> None:
     assert _titles(figure(ratio))[3] == "peak ratio"
 
 
+def test_peak_ratios_without_limit_do_not_hide_the_low_ones() -> None:
+    """A window without a second peak has a ratio of a thousand, which is as good as six."""
+    bare = _field((6, 8), 15.0, uncertainty_u=None, uncertainty_v=None)
+    ratio = np.full((6, 8), 1.5, np.float32)
+    ratio[::2] = 1000
+    drawing = figure(bare.replace(extra={"peak_ratio": ratio}))
+    assert_allclose(_images(drawing, 3)[0].get_clim(), (1, 6))
+
+
 @pytest.mark.parametrize("speed", [0.0, 1e-7, 1e5])
 def test_a_uniform_field_of_any_size_can_be_drawn(speed: float, tmp_path: Path) -> None:
     flat = np.full(SHAPE, speed, np.float32)

@@ -20,6 +20,7 @@ _DIGIT = 0.058  # in; width of a colour bar's digits, and the least distance of 
 _POINT = 0.03  # length of a colour bar's pointed end, parts of the bar
 _ARROW = 0.095  # in; distance of neighbouring arrows
 _MASK = "0.72"
+_RATIO = "peak ratio"
 _MEASURED, _REPLACED = "#ffd23f", "#ff4d6d"
 
 
@@ -146,7 +147,7 @@ def draw_uncertainty(axes: Axes, scene: Scene, page: Page) -> None:
             unit, per = prefixed(2 * float(np.median(known)), "m/s")
             values, title = values * per, f"uncertainty ({unit})"
     elif "peak_ratio" in field.extra:
-        values, title = field.extra["peak_ratio"], "peak ratio"
+        values, title = field.extra["peak_ratio"], _RATIO
     else:
         axes.set_title("uncertainty")
         _say(axes, "not known for this field")
@@ -157,7 +158,10 @@ def draw_uncertainty(axes: Axes, scene: Scene, page: Page) -> None:
         _say(axes, "not known for this field")
         return
     low, high = np.percentile(seen, (0.5, 99))
-    low, high = widened(0.0 if low < 0.4 * high else low, high)
+    if title == _RATIO:  # beyond a few all is alike, and without a second peak it has no limit
+        low, high = 1.0, float(np.clip(high, 2, 6))
+    else:
+        low, high = widened(0.0 if low < 0.4 * high else low, high)
     image = scene.image(axes, values, cmap="magma", vmin=low, vmax=high)
     _colour_bar(axes, page, image, extension(seen, low, high))
 
