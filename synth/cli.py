@@ -156,7 +156,9 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     from synth.scene import FLOWS
 
     if options.recipe in FLOWS:
-        recipe = parse({"classes": {options.recipe: {}}}, options.recipe)
+        # whoever asks for one pair with a body also wants to know where the body is
+        drawn = {options.recipe: {"scene": {"mask_given": 1.0}}}
+        recipe = parse({"classes": drawn}, options.recipe)
     else:
         recipe = load(options.recipe, also=FLOWS)
     changes: dict[str, dict[str, float]] = {"options": {}}
