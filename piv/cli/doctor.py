@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: ARG001  (every command takes 
 def _checks() -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
     yield "ccfcn-piv", _package
     yield "python", lambda: (True, f"{platform.python_version()} on {platform.platform()}")
-    yield "processor", lambda: (True, f"{_cores()} cores usable of {os.cpu_count()}")
+    yield "processor", _processor
     yield "torch", _torch
     yield "OpenCV", lambda: (True, importlib.import_module("cv2").__version__)
     yield "HDF5", _hdf5
@@ -58,6 +58,11 @@ def _package() -> tuple[bool, str]:
     import piv
 
     return True, piv.__version__
+
+
+def _processor() -> tuple[bool, str]:
+    cores = _cores()
+    return True, f"{cores} core{'' if cores == 1 else 's'} usable of {os.cpu_count()}"
 
 
 def _cores() -> int:
