@@ -104,8 +104,8 @@ def warnings(summary: Mapping[str, float]) -> list[str]:
         )
     if summary["particle_diameter"] < 2:
         found.append(
-            f"the particle images are only {summary['particle_diameter']:.1f} px wide: displacements "
-            "may lean towards whole pixels (peak locking); defocus slightly or magnify"
+            f"the particle images are only {summary['particle_diameter']:.1f} px wide: vectors may "
+            "lean towards whole pixels (peak locking); defocus slightly or magnify"
         )
     if summary["seeding_density"] < 0.01:
         found.append(
