@@ -15,7 +15,7 @@ from torch.nn.functional import grid_sample
 
 from piv.filters import separable
 
-_STRIP = 2**20  # px that are sampled at once
+_STRIP = 2**17  # px that are sampled at once: what is needed for them stays in the cache
 
 # poles of the prefilter, Unser 1999, table 1
 _POLES = {3: (-0.267949192431123,), 5: (-0.430575347099973, -0.0430962882032647)}
@@ -96,16 +96,31 @@ def sample(coefficients: Tensor, x: Tensor, y: Tensor, degree: int) -> Tensor:
         grid[..., 1] = row
         for column, column_weight in columns:
             grid[..., 0] = column
-            value = grid_sample(
-                coefficients, grid, mode="bilinear", padding_mode="reflection", align_corners=True
-            )
-            value = value.mul_(column_weight[:, None])
+            value = _look_up(coefficients, grid).mul_(column_weight[:, None])
             part = value if part is None else part.add_(value)
         assert part is not None
         part = part.mul_(row_weight[:, None])
         total = part if total is None else total.add_(part)
     assert total is not None
     return total
+
+
+def _look_up(values: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear interpolation of (B, C, H, W) at (B, h, w, 2), on all threads.
+
+    torch shares the batch among its threads and nothing else: one image becomes a batch of bands.
+    """
+    batch, rows, columns, _ = grid.shape
+    bands = torch.get_num_threads()
+    if batch > 1 or rows % bands:
+        bands = 1
+    if bands > 1:
+        values = values.expand(bands, -1, -1, -1)
+        grid = grid.view(bands, rows // bands, columns, 2)
+    found = grid_sample(
+        values, grid, mode="bilinear", padding_mode="reflection", align_corners=True
+    )
+    return found if bands == 1 else found.transpose(0, 1).reshape(1, -1, rows, columns)
 
 
 def _lookups(x: Tensor, degree: int, size: int) -> list[tuple[Tensor, Tensor]]:
@@ -151,7 +166,8 @@ def deform_pair(
     batch, _, height, width = displacement.shape
     x, y = pixel_grid(height, width, first.device)
     # rows at a time: the weights of a large frame would need several times its own memory
-    rows = max(1, _STRIP // (batch * width))
+    threads = torch.get_num_threads()
+    rows = max(1, _STRIP // (batch * width * threads)) * threads
     strips = []
     for top in range(0, height, rows):
         strip = slice(top, top + rows)

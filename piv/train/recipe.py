@@ -85,6 +85,11 @@ class TrainRecipe:
         "empty = that of the training",
     )
     calibration_pairs: int = option(8, "pairs per class for the uncertainty's factors", low=1)
+    first_step_from: str = option(
+        "",
+        "weights, by name or file, whose first step takes the place of that of the weights to "
+        "begin with; empty = none",
+    )
     network: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={"help": "fields of CCFCNConfig that differ from its defaults"},

@@ -34,10 +34,29 @@ def first_network(
     """
     config = _config(recipe)
     if start_from is not None:
-        return _start(start_from, config, recipe.seed)
+        network, stages = _start(start_from, config, recipe.seed)
+        if recipe.first_step_from:
+            stages[-1]["first_step_from"] = _take_first_step(network, recipe.first_step_from)
+        return network, stages
+    if recipe.first_step_from:
+        raise SettingsError("first_step_from is for a run that starts from other weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return CCFCN(config), []
+
+
+def _take_first_step(network: CCFCN, weights: str) -> dict[str, str]:
+    """Give the network the first step of other weights; returns what is recorded of them."""
+    path = weights_path(weights)
+    tensors, record, sha256 = read_weights(path)
+    other = rebuild(tensors, record, str(path))
+    if other.config.first != network.config.first:
+        raise WeightsError(
+            f"the first step of {path} has another size than that of the recipe's network: "
+            f"{other.config.first.image_widths}, not {network.config.first.image_widths}"
+        )
+    network.first_step.load_state_dict(other.first_step.state_dict())
+    return {"name": str(record.get("name", path.stem)), "sha256": sha256}
 
 
 def _config(recipe: TrainRecipe) -> CCFCNConfig:

@@ -60,11 +60,11 @@ def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], Tr
         If the recipe differs from the run's.
     """
     state = checkpoint.read(output / checkpoint.NAME)
-    then = state["recipe"]
-    recipe = recipe or recipes.from_dict(then)
-    now = recipe.to_dict()
+    kept = recipes.from_dict(state["recipe"])
+    recipe = recipe or kept
+    then, now = kept.to_dict(), recipe.to_dict()
     learned = [name for name in now if name not in recipes.EXPORT_ONLY]
-    if differing := [name for name in learned if then.get(name) != now[name]]:
+    if differing := [name for name in learned if then[name] != now[name]]:
         raise SettingsError(
             f"{output} was trained with another recipe ({', '.join(differing)} differ): "
             "resume it with its own, or choose another folder"

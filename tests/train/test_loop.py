@@ -267,6 +267,39 @@ def test_a_larger_network_goes_on_from_a_smaller_one(tmp_path, finished, source)
     torch.testing.assert_close(*results, atol=1e-4, rtol=0)
 
 
+def test_the_first_step_of_other_weights_takes_its_place(tmp_path, finished, source):
+    path, donor = tmp_path / "later.safetensors", tmp_path / "donor.safetensors"
+    finished.export(path, "later")
+    other = run_of(dataclasses.replace(finished.recipe, seed=2), tmp_path / "other", source, 1)
+    other.run()
+    sha256 = other.export(donor, "donor")
+    recipe = dataclasses.replace(finished.recipe, first_step_from=str(donor))
+    run = run_of(recipe, tmp_path / "run", source, 1, start_from=path)
+    given = load_model(donor).network.state_dict()
+    for name, tensor in run.network.state_dict().items():
+        origin = given if name.startswith("first_step.") else finished.average.state_dict()
+        assert torch.equal(tensor, origin[name])
+    run.run()
+    run.export(tmp_path / "both.safetensors", "both")
+    stages = read_weights(tmp_path / "both.safetensors")[1]["stages"]
+    assert stages[0]["first_step_from"] == {"name": "donor", "sha256": sha256}
+    narrow = [width - 1 for width in recipe.network["image_widths"]]
+    slim = dataclasses.replace(recipe, network={**recipe.network, "first_widths": narrow})
+    with pytest.raises(WeightsError, match="another size than that of the recipe"):
+        run_of(slim, tmp_path / "slim", source, 1, start_from=path)
+    with pytest.raises(SettingsError, match="for a run that starts from other weights"):
+        run_of(recipe, tmp_path / "random", source, 1)
+
+
+def test_a_checkpoint_from_before_an_option_existed_goes_on(tmp_path, source, tiny):
+    run = run_of(tiny, tmp_path, source, 2)
+    run.run()
+    state = checkpoint.read(tmp_path / checkpoint.NAME)
+    del state["recipe"]["first_step_from"], state["version"]
+    checkpoint.write(tmp_path / checkpoint.NAME, state)
+    assert Training.resume(tiny, tmp_path, source=source).step == 2
+
+
 def test_an_unusable_network_table_is_named(tmp_path, source, tiny):
     with pytest.raises(SettingsError, match="table network"):
         run_of(dataclasses.replace(tiny, network={"depth": 3}), tmp_path, source, 3)
