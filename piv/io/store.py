@@ -166,7 +166,8 @@ def open_store(
 
 def _check_same(path: Path, wanted: dict[str, Any], found: dict[str, Any]) -> None:
     """Refuse to go on with other numbers than a store was begun with."""
-    for name, value in wanted.items():
+    first = "weights"  # settings left to the program follow from them
+    for name, value in sorted(wanted.items(), key=lambda item: item[0] != first):
         other = found.get(name)
         if other == value:
             continue
