@@ -479,21 +479,26 @@ def correlation_pyramid(first: Tensor, second: Tensor, radius: int, levels: int)
 def _pooled_products(first: Tensor, second: Tensor, radius: int) -> Tensor:
     """Mean over 2 x 2 px of first(x) second(x + s) for every shift s, (B, shifts, H/2, W/2).
 
-    Summed from the four phases of the grid, so that no product exists at full size.
+    Summed from the four phases of the grid, so that no product exists at full size; a shift after
+    the other, so that its plane stays in the cache.
     """
     batch, _, height, width = first.shape
     margin = radius + radius % 2
+    phases = [(row, column) for row in range(2) for column in range(2)]
+    still = [first[:, 0, row::2, column::2].contiguous() for row, column in phases]
     padded = F.pad(second, (margin,) * 4)[:, 0]
+    moving = {(row, column): padded[:, row::2, column::2].contiguous() for row, column in phases}
     shifts = range(margin - radius, margin + radius + 1)
     out = first.new_zeros(batch, len(shifts) ** 2, height // 2, width // 2)
-    for row in range(2):
-        for column in range(2):
-            still = first[:, 0, row::2, column::2].contiguous()
-            for n, down in enumerate(shifts):
-                for m, right in enumerate(shifts):
-                    top, left = row + down, column + right
-                    moved = padded[:, top : top + height : 2, left : left + width : 2]
-                    out[:, n * len(shifts) + m].addcmul_(still, moved, value=0.25)
+    for n, down in enumerate(shifts):
+        for m, right in enumerate(shifts):
+            plane = out[:, n * len(shifts) + m]
+            for here, (row, column) in zip(still, phases, strict=True):
+                top, left = row + down, column + right
+                moved = moving[top % 2, left % 2]
+                top, left = top // 2, left // 2
+                moved = moved[:, top : top + height // 2, left : left + width // 2]
+                plane.addcmul_(here, moved, value=0.25)
     return out
 
 
