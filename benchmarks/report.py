@@ -1,9 +1,10 @@
-"""Tables (of the targets first) and figures for docs/accuracy.md, from results written before.
+r"""Tables (of the targets first) and figures for docs/accuracy.md, from results written before.
 
-python accuracy.py --split validation --pairs 4 --source synth:evaluation --floors --name evaluation
-   ... likewise `robustness` and `resolution`; then, in the folder results/validation,
-piv evaluate --test-set evaluation --pairs 4 -o evaluation      (likewise robustness, resolution)
-piv evaluate --test-set resolution --pairs 20 --classes uniform15 uniform22 ... -o uniform
+python accuracy.py --split test --pairs 20 --source synth:evaluation --only others --floors \
+   --pivtools --name evaluation-others --output results/test
+   ... likewise `robustness` and `resolution`; then, in the folder results/test,
+piv evaluate --split test --test-set evaluation --pairs 20 -o evaluation   (likewise the others)
+piv evaluate --split test --test-set resolution --pairs 20 --classes uniform15 ... -o uniform
 python report.py --figures ../docs/figures --page ../docs/accuracy.md
 
 In the page every table stands below a line ``<!-- table: NAME -->`` and is replaced.
@@ -376,7 +377,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     results = Path(__file__).parent / "results"
-    parser.add_argument("--results", type=Path, default=results / "validation")
+    parser.add_argument("--results", type=Path, default=results / "test")
     parser.add_argument("--figures", type=Path, help="write the figures here")
     parser.add_argument("--page", type=Path, help="put the tables into this page")
     options = parser.parse_args()
