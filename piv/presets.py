@@ -28,6 +28,6 @@ PRESETS = {
     "best": Preset(
         dataclasses.replace(Settings(), refine=RefineSettings(views=8)),
         "default",
-        "the mean of eight views of the pair: a tenth less error, four to five times the time",
+        "the mean of eight views of the pair: a twelfth less error, six to seven times the time",
     ),
 }
