@@ -1,7 +1,7 @@
 """Does a stated uncertainty tell large errors from small ones? The network's against that of
 correlation statistics, for the same dense field.
 
-python sparsification.py    # -> results/sparsification.csv, ../docs/figures/uncertainty.png
+python sparsification.py    # -> results/sparsification.csv, ../docs/figures/sparsification.png
 
 Sparsification: the components with the largest stated uncertainty are taken away, one per cent
 after the other, and the mean |error| of the rest is divided by that of all. The oracle takes away
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="name or file of the weights")
     parser.add_argument("--output", type=Path, default=FOLDER / "results")
     parser.add_argument(
-        "--figure", type=Path, default=FOLDER.parent / "docs" / "figures" / "uncertainty.png"
+        "--figure", type=Path, default=FOLDER.parent / "docs" / "figures" / "sparsification.png"
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
