@@ -213,20 +213,20 @@ def _once_more(
     far = (moved.square().sum(1) > _FAR**2).float()  # 0 for NaN: no contrast, or masked
     patch = [min(length, 3) for length in far.shape[1:]]
     wrong = (-max_pool2d(-far, patch, stride=1)).flatten(1).any(1)
-    todo = torch.nonzero(wrong)[:, 0]
-    if grid.pairs is not None or not len(todo):
+    which = torch.nonzero(wrong)[:, 0]
+    if grid.pairs is not None or not len(which):
         return grid
     # a batch that is wrong throughout is not copied; who records the passes of one sees this one
-    chosen = images if len(todo) == len(far) else images.select(todo)
-    better = predict(grid, *images.shape)[todo]
+    chosen = images if len(which) == len(far) else images.select(which)
+    better = predict(grid, *images.shape)[which]
     again = _pass(chosen, better, size, settings, limits, settings.spline)
     return replace(
         grid,
-        u=grid.u.index_copy(0, todo, again.u),
-        v=grid.v.index_copy(0, todo, again.v),
-        flags=grid.flags.index_copy(0, todo, again.flags),
-        height=grid.height.index_copy(0, todo, again.height),
-        ratio=grid.ratio.index_copy(0, todo, again.ratio),
+        u=grid.u.index_copy(0, which, again.u),
+        v=grid.v.index_copy(0, which, again.v),
+        flags=grid.flags.index_copy(0, which, again.flags),
+        height=grid.height.index_copy(0, which, again.height),
+        ratio=grid.ratio.index_copy(0, which, again.ratio),
     )
 
 

@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-CHOICES = ("muon", "adamw")
-
 
 class Optimiser:
     """The optimisers of one network, taken as one.
