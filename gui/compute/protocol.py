@@ -273,7 +273,11 @@ class Scratch:
 
     def sweep(self, prefix: str) -> None:
         """Remove the files with this prefix that nobody here looks at: their writer is dead."""
-        _MAPS.remove(str(path) for path in self.folder.glob(f"{prefix}*.npy"))
+        try:
+            files = [str(path) for path in self.folder.glob(f"{prefix}*.npy")]
+        except OSError:  # the client was closed meanwhile, and the folder has gone
+            return
+        _MAPS.remove(files)
 
 
 class _Pickler(pickle.Pickler):

@@ -363,9 +363,12 @@ def test_frames_can_be_given_in_place_of_a_source(heavy):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with signals")
 def test_a_killed_process_is_told_and_the_next_analysis_works(real):
+    client = real.heavy.client
+    client.start()
+    os.kill(client.pid, signal.SIGSTOP)  # so that it cannot be done before it is killed
     press(real, "analysis.run")
-    wait_until(lambda: any("reading" in (text or "") for text, *_ in real.window.shown))
-    os.kill(real.heavy.client.pid, signal.SIGKILL)
+    wait_until(lambda: client._running is not None)
+    os.kill(client.pid, signal.SIGKILL)
     wait_until(lambda: real.tell.last is not None)
     assert "ended unexpectedly" in real.tell.last.text
     assert real.session.result.analysis is None

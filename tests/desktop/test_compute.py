@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -445,6 +446,26 @@ def test_a_removed_scratch_folder_is_an_error_not_a_crash(client):
     assert answer(client, client.send("sample.ones", shape=(300, 400))).kind in ("error", "bug")
     assert answer(client, client.send("sample.echo", value=large())).kind == "error"
     assert ask(client, "echo", value="small") == "small"
+
+
+def test_a_folder_that_goes_while_it_is_swept_is_no_error(tmp_path):
+    """Closing removes it, in another thread than the one that cleans up after a dead process."""
+    folder, over = tmp_path / "scratch", threading.Event()
+    scratch = Scratch(folder, "a_", owner=True)
+
+    def come_and_go():
+        while not over.is_set():
+            folder.mkdir()
+            folder.rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(40_000):
+            scratch.sweep("dead_")
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.skipif(not LINUX, reason="reads the niceness of Linux")
