@@ -61,7 +61,8 @@ class Ours:
     def about(self) -> str:
         """Version and settings, for the table."""
         weights = "no network" if self.model is None else f"weights {self.model.name}"
-        sizes = "/".join(str(w) for w in self.settings.correlate.windows)
+        correlate = self.settings.correlate.resolved(followed=self.model is not None)
+        sizes = "/".join(str(w) for w in correlate.windows)
         refine = self.settings.refine
         if self.model is not None:
             weights += f", steps {refine.steps}, views {refine.views}"

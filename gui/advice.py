@@ -262,7 +262,9 @@ def _windows(m: Measured, settings: Settings) -> list[Suggestion]:
     last = last_window(m.density, m.diameter, m.lost)
     first = first_window(m.component, max(last, 64))
     windows = chain(first, last)
-    if windows == settings.correlate.windows:
+    own = settings.correlate.windows
+    # what is chosen by itself begins with 64 px and ends with 24 px or less
+    if windows == own or (not own and first <= 64 and last <= 24):
         return []
     why = (
         f"displacements reach {m.component:.1f} px, a quarter of {first} px at most; "

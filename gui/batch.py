@@ -148,11 +148,12 @@ def rough_bytes(order: BatchOrder) -> float:
     region = order.settings.preprocess.region
     if region:
         width, height = min(region[2], width), min(region[3], height)
-    windows = order.settings.correlate.window_sizes[-1]
-    spacing = [max(1.0, side * (1 - order.settings.correlate.overlap)) for side in windows]
+    followed = order.model.lower() != "none"
+    correlate = order.settings.correlate.resolved(followed)
+    spacing = [max(1.0, side * (1 - correlate.overlap)) for side in correlate.window_sizes[-1]]
     coarse = height / spacing[0] * width / spacing[1]
     dense = 0.0
-    if order.model.lower() != "none":
+    if followed:
         stored = order.settings.output.region
         if stored:
             width, height = min(stored[2], width), min(stored[3], height)

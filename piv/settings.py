@@ -83,9 +83,10 @@ class CorrelateSettings:
     """The coarse stage: multi-pass FFT cross-correlation with window deformation."""
 
     windows: tuple[int | tuple[int, int], ...] = option(
-        (64, 32, 16),
+        (),
         "interrogation window of each pass, a number or [height, width]; the first grows by "
-        "itself when the displacement calls for it",
+        "itself when the displacement calls for it; empty = 64, 32, 16, or 64, 24 where the "
+        "network follows",
         unit="px",
         low=8,
         high=1024,
@@ -124,30 +125,33 @@ class CorrelateSettings:
 
     def __post_init__(self) -> None:
         _check(self)
-        if not self.windows:
-            raise SettingsError("correlate.windows needs at least one window size")
-        sizes = self.window_sizes
+        sizes = _sizes(self.windows)
         if any(b[0] > a[0] or b[1] > a[1] for a, b in pairwise(sizes)):
             raise SettingsError(f"correlate.windows must not grow from pass to pass: {sizes}")
         if self.spline not in (0, 3, 5):
             raise SettingsError(f"correlate.spline must be 3, 5 or 0, not {self.spline}")
 
     def resolved(self, followed: bool) -> CorrelateSettings:
-        """The same with a value for every 0 that stands for a choice.
+        """The same with a value for every 0, and for no windows, that stand for a choice.
 
-        Where the network follows, it moves the frames anew: what a repetition or a better spline
-        gains is gained there too.
+        Where the network follows, it moves the frames anew: what smaller windows, a repetition or
+        a better spline gain is gained there too.
         """
         return replace(
             self,
+            windows=self.windows or ((64, 24) if followed else (64, 32, 16)),
             repeats=self.repeats or (1 if followed else 2),
             spline=self.spline or (3 if followed else 5),
         )
 
     @property
     def window_sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of every pass, px."""
-        return [(w, w) if isinstance(w, int) else (w[0], w[1]) for w in self.windows]
+        """(height, width) of every pass, px; without the network where that is to be chosen."""
+        return _sizes(self.resolved(followed=False).windows)
+
+
+def _sizes(windows: Sequence[int | tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(w, w) if isinstance(w, int) else (w[0], w[1]) for w in windows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from piv.correlate import coarse_field
 from piv.network import ccfcn
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.grow import can_grow, grown
+from piv.network.narrow import _channels, can_narrow, narrowed
 from piv.network.refine import refine, tile_side
 from piv.network.weights import Model
 from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
@@ -309,10 +310,10 @@ def test_the_first_step_may_have_a_width_of_its_own() -> None:
 def test_a_network_grown_with_another_first_step_keeps_its_later_ones(
     widths: tuple[int, int, int],
 ) -> None:
-    """The first step begins anew, as an untrained one: it returns the least squares."""
+    """A first step that is wider somewhere begins anew, and returns the least squares."""
     small = network()
     torch.manual_seed(1)
-    large = grown(small, replace(FIRST, image_widths=widths))
+    large = grown(small, replace(FIRST, image_widths=widths, first_widths=(5, 6, 17)))
     assert not large.first_step.head.weight.any()
     first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
     start = torch.full((1, 2, 64, 96), 1.0)
@@ -327,6 +328,50 @@ def test_a_network_grown_with_another_first_step_keeps_its_later_ones(
         wanted, got = small(first, second, start)[-1], large(first, second, start)[-1]
     np.testing.assert_allclose(got.displacement, wanted.displacement, atol=1e-4)
     np.testing.assert_allclose(got.log_scale, wanted.log_scale, atol=1e-4)
+
+
+def test_a_narrowed_step_computes_what_the_wide_one_does_with_its_other_channels_dead() -> None:
+    wide = network().first_step
+    config = FIRST.first
+    generator = torch.Generator().manual_seed(3)
+    layers = dict(wide.named_modules())
+    for level, width in enumerate(config.image_widths):
+        for makers, _ in _channels(level, len(config.image_widths)):
+            number = SMALL.image_widths[level]
+            dead = torch.randperm(number, generator=generator)[: number - width]
+            for name in makers:
+                layer = layers[name]
+                with torch.no_grad():
+                    axis = 1 if isinstance(layer, torch.nn.ConvTranspose2d) else 0
+                    layer.weight.index_fill_(axis, dead, 0.0)
+                    layer.bias.index_fill_(0, dead, 0.0)
+    narrow = narrowed(wide, config)
+    assert narrow.config == config
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    start = torch.full((1, 2, 64, 96), 1.0)
+    one, two = network(), network()
+    one.first_step, two.first_step = wide, narrow
+    with torch.no_grad():
+        wanted, got = one(first, second, start, steps=1)[0], two(first, second, start, steps=1)[0]
+    assert not torch.equal(wanted.displacement, wanted.base)
+    np.testing.assert_allclose(got.displacement, wanted.displacement, atol=1e-5)
+    np.testing.assert_allclose(got.log_scale, wanted.log_scale, atol=1e-5)
+
+
+def test_a_network_takes_over_the_weightiest_channels_of_a_wider_first_step() -> None:
+    small = network()
+    narrow = grown(small, replace(SMALL, first_widths=(5, 12, 16)))
+    assert torch.equal(narrow.first_step.deconvolution.bottom.first.weight,
+                       small.first_step.deconvolution.bottom.first.weight)  # fmt: skip
+    for old, new in zip(
+        small.later_steps.parameters(), narrow.later_steps.parameters(), strict=True
+    ):
+        assert torch.equal(old, new)
+    assert not can_narrow(SMALL, SMALL)
+    assert not can_narrow(FIRST.first, SMALL)
+    assert not can_narrow(SMALL, replace(FIRST.first, radius=1))
+    with pytest.raises(ValueError, match="cannot be narrowed"):
+        narrowed(narrow.first_step, SMALL)
 
 
 def test_a_network_grows_in_channels_levels_and_windows_only() -> None:

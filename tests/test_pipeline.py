@@ -200,7 +200,7 @@ def test_calibration_turns_v_and_scales(pair: ImagePair, result: piv.Analysis) -
 
 def test_provenance_explains_the_numbers(pair: ImagePair, result: piv.Analysis) -> None:
     record = result.provenance
-    assert record["settings"]["correlate"]["windows"] == [64, 32, 16]
+    assert record["settings"]["correlate"]["windows"] == [64, 24]
     assert record["weights"]["name"]
     assert len(record["weights"]["sha256"]) == 64
     assert record["package"].startswith("ccfcn-piv ")

@@ -156,7 +156,6 @@ def test_every_setting_refuses_what_is_out_of_range_or_of_another_kind(
             "unknown setting refine.windows: did you mean correlate.windows?",
         ),
         ({"correlate": 32}, "[correlate] must be a table of settings, not 32"),
-        ({"correlate": {"windows": []}}, "correlate.windows needs at least one window size"),
         (
             {"correlate": {"windows": [16, 32]}},
             "correlate.windows must not grow from pass to pass: [(16, 16), (32, 32)]",
@@ -196,8 +195,8 @@ def test_a_name_near_nothing_lists_what_is_known() -> None:
         (["correlate.windows=48"], ((48,), "none")),
         (["correlate.windows=[96, 48, 24]"], ((96, 48, 24), "none")),
         (["correlate.windows=[[32, 64], [16, 32]]"], (((32, 64), (16, 32)), "none")),
-        (["preprocess.contrast=local"], ((64, 32, 16), "local")),
-        (['preprocess.contrast="local"'], ((64, 32, 16), "local")),
+        (["preprocess.contrast=local"], ((), "local")),
+        (['preprocess.contrast="local"'], ((), "local")),
         ([" correlate.windows = 48 ", "correlate.windows=24"], ((24,), "none")),
     ],
 )
@@ -256,10 +255,13 @@ def test_settings_cannot_be_changed_in_place() -> None:
         Settings().correlate.overlap = 0.1  # type: ignore[misc]
 
 
-def test_a_zero_stands_for_what_suits_the_network_or_its_absence() -> None:
+def test_zero_and_nothing_stand_for_what_suits_the_network_or_its_absence() -> None:
     settings = Settings()
     alone, followed = settings.resolved(followed=False), settings.resolved(followed=True)
     assert (alone.correlate.repeats, alone.correlate.spline) == (2, 5)
     assert (followed.correlate.repeats, followed.correlate.spline) == (1, 3)
-    own = from_dict({"correlate": {"repeats": 4, "spline": 5}})
+    assert (alone.correlate.windows, followed.correlate.windows) == ((64, 32, 16), (64, 24))
+    assert settings.correlate.window_sizes == [(64, 64), (32, 32), (16, 16)]
+    assert followed.correlate.window_sizes == [(64, 64), (24, 24)]
+    own = from_dict({"correlate": {"windows": [48], "repeats": 4, "spline": 5}})
     assert own.resolved(followed=True) == own.resolved(followed=False) == own

@@ -36,6 +36,7 @@ from PyQt6.QtWidgets import (
 CHANGED = "changed settings"  # what the list of presets shows when they are none of it
 FILE = "weights file …"
 _NOTHING = re.compile(r"\b0 = ([^;,.()]+)")  # what a help text calls the lowest value
+_EMPTY = re.compile(r"\bempty = ([^;.()]+)")  # and an empty list
 _LARGE = 2_000_000_000
 
 
@@ -220,10 +221,10 @@ class Number(Editor):
 class Sizes(Editor):
     """A list of whole numbers, or of pairs of them, such as ``64, 32 x 16``."""
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str, empty: str = "none") -> None:
         super().__init__()
         self._line = QLineEdit()
-        self._line.setPlaceholderText("none")
+        self._line.setPlaceholderText(empty)
         self._line.editingFinished.connect(self._tell)
         self._shown: Any = ()
         self._layout.addWidget(self._line)
@@ -323,7 +324,10 @@ def make_editor(item: dataclasses.Field[Any]) -> Editor:
             editor.call_zero(word[1])
         return editor
     if isinstance(default, tuple):
-        return Region(unit) if item.name.split("_")[-1] == "region" else Sizes(unit)
+        if item.name.split("_")[-1] == "region":
+            return Region(unit)
+        word = _EMPTY.search(meta["help"])
+        return Sizes(unit, word[1] if word else "none")
     return Choice(meta["choices"]) if meta["choices"] else Words()
 
 

@@ -142,7 +142,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     then, now : mapping
         From :func:`run_record`.
     """
-    keys = ("package", "settings", "weights", "calibration", "pairs", "mask", "background")
+    keys = ("package", "weights", "settings", "calibration", "pairs", "mask", "background")
     found: list[str] = []
     for key in (*keys, "source"):
         old, new = then.get(key), now.get(key)

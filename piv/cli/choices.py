@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from piv import settings as stages
@@ -108,8 +109,8 @@ def check_output(path: Path, inputs: list[Path], *, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        If the path is a folder, lies in none that exists, is one of the inputs, or exists and
-        may not be replaced.
+        If the path is a folder, lies in none that exists or can be written to, is one of the
+        inputs, or exists and may not be replaced.
     """
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
@@ -120,3 +121,9 @@ def check_output(path: Path, inputs: list[Path], *, overwrite: bool) -> None:
             raise InputError(f"cannot write {path}: it is one of the inputs")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already: choose another name, or add --overwrite")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell everything
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {path}: {reason}; choose another folder") from None

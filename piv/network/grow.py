@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
+from piv.network.narrow import can_narrow, narrowed
 
 
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
     That is: more image channels, further levels, or further windows of the least squares, between
-    which the base stays the same.  The first step may have other widths: then it begins anew.
+    which the base stays the same.  The first step may have other widths: a narrower one begins with
+    the weightiest channels (:mod:`piv.network.narrow`), any other anew.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
@@ -45,7 +47,7 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
 
     They agree but for rounding where height and width are multiples of the new stride; elsewhere
     they differ close to the padded border.  What is new is random: seed torch before.  A first
-    step of other widths is new as a whole.
+    step of other widths has another function: it is narrowed, or else new as a whole.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
                 continue
             elif f".deconvolution.up.{levels - 1}." in name:
                 parameter.zero_()  # the only way from the new levels to the old ones
+    if can_narrow(old.first, config.first):
+        larger.first_step = narrowed(network.first_step, config.first)
     return larger
 
 

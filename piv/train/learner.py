@@ -94,6 +94,7 @@ class Learner:
             rounding=recipe.rounding,
             scale_of=recipe.scale_of,
             near_mask=recipe.near_mask,
+            gradient_weight=recipe.gradient_weight,
             largest=recipe.largest_error,
         )
         loss.backward()  # type: ignore[no-untyped-call]

@@ -15,7 +15,8 @@ reduced, drown the clean ones, whose error can.  With the mean scale of the whol
 (``scale_of = "pair"``) the same holds between pairs, while within a pair the layers of
 strong shear, where the errors are, count in full.  With :math:`r > 0` errors below :math:`r b`
 count by their square: what is learned then is the mean of what is possible, which has the least rms
-error, and not the median.
+error, and not the median.  With a weight of the gradient g the distance :math:`\sqrt{|e|^2 + ...}`
+has g times the same of :math:`\nabla e`, in px/px, added to it.
 
 Where there are no particles nothing can be measured: there the first term has the correction
 (displacement minus start) in place of the error, so that the network learns to leave the coarse
@@ -60,6 +61,7 @@ def refinement_loss(
     rounding: float = 0.0,
     scale_of: str = "pixel",
     near_mask: float = 1.0,
+    gradient_weight: float = 0.0,
     largest: float = 20.0,
 ) -> Tensor:
     """Loss of all refinement steps.
@@ -83,6 +85,8 @@ def refinement_loss(
         ``pixel`` or ``pair``: whose mean stated scale b is.
     near_mask : float
         Weight of the pixels within 8 px of masked ones.
+    gradient_weight : float
+        The g above, px.
     largest : float
         Errors are clamped here, px: a start that is far off teaches nothing.
 
@@ -102,8 +106,12 @@ def refinement_loss(
         scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)
         if scale_of == "pair":
             scale = _mean_of_pair(scale, fluid)
-        length = _smooth_length(estimate.displacement - target, rounding * scale)
-        distance = length.clamp(max=largest)
+        missing = estimate.displacement - target
+        distance = _smooth_length(missing, rounding * scale).clamp(max=largest)
+        if gradient_weight > 0:
+            slopes = _slopes(missing, weight > 0)
+            steepness = _smooth_length(slopes, rounding * scale).clamp(max=largest)
+            distance = distance + gradient_weight * steepness
         error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
         if emphasis > 0:
             distance = distance * (2 * emphasis / (emphasis + scale))
@@ -123,6 +131,14 @@ def _mean_of_pair(scale: Tensor, fluid: Tensor) -> Tensor:
     where = fluid.to(scale.dtype)
     total = (scale * where).sum((-2, -1), keepdim=True)
     return total / where.sum((-2, -1), keepdim=True).clamp(min=1.0)
+
+
+def _slopes(error: Tensor, where: Tensor) -> Tensor:
+    """(B, 2, H, W) -> (B, 4, H, W): differences to the next pixel, 0 where one is not counted."""
+    both_x, both_y = where[..., 1:] & where[..., :-1], where[..., 1:, :] & where[..., :-1, :]
+    right = F.pad(error.diff(dim=-1) * both_x, (0, 1))
+    below = F.pad(error.diff(dim=-2) * both_y, (0, 0, 0, 1))
+    return torch.cat((right, below), dim=1)
 
 
 def _smooth_length(vector: Tensor, round_below: Tensor) -> Tensor:

@@ -66,6 +66,9 @@ class TrainRecipe:
         choices=("pixel", "pair"),
     )  # fmt: skip
     near_mask: float = option(1.0, "weight of the pixels within 8 px of the mask", low=0, high=100)
+    gradient_weight: float = option(
+        0.0, "weight of the error's gradient beside the error", unit="px", low=0, high=100
+    )
     largest_error: float = option(20.0, "errors are clamped here", unit="px", low=0.1, high=1000)
     precision: str = option(
         "bfloat16", "arithmetic of the convolutions", choices=("bfloat16", "float32")

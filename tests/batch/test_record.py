@@ -66,7 +66,7 @@ def test_the_same_run_has_the_same_record(source):
     ("change", "says"),
     [
         ({"settings": apply_assignments(piv.Settings(), ["correlate.windows=[64,32]"])},
-         "correlate.windows (then [64, 32, 16], now [64, 32])"),
+         "correlate.windows (then [], now [64, 32])"),
         ({"weights": {"name": "w", "sha256": "c" * 64}}, f"weights (then {'a' * 12}, now cccc"),
         ({"weights": None}, "weights (then aaaaaaaaaaaa, now none)"),
         ({"calibration": None}, "calibration (then {"),

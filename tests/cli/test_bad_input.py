@@ -325,6 +325,22 @@ def test_wrong_words_are_one_line_and_status_2(
     assert words in err
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that takes no file")
+@pytest.mark.parametrize("option", ["-o", "--figure"])
+def test_a_folder_that_takes_no_file_is_told_before_anything_is_computed(
+    option: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(piv, "analyse", lambda *_, **__: pytest.fail("computed first"))
+    name = "/proc/f.h5" if option == "-o" else "/proc/f.png"
+    assert main(["analyse", *map(str, _good(folder)), option, name, "--model", "none"]) == 2
+    _, err = capfd.readouterr()
+    assert err.startswith(f"piv: error: cannot write {name}: ")
+    assert err.endswith("; choose another folder\n")
+
+
 def test_in_python_the_same_is_a_piv_error(folder: Path) -> None:
     with pytest.raises(piv.PIVError, match="there is no such file"):
         piv.read_pair(folder / "none.tif", folder / "b.tif")

@@ -364,7 +364,7 @@ def test_frames_can_be_given_in_place_of_a_source(heavy):
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with signals")
 def test_a_killed_process_is_told_and_the_next_analysis_works(real):
     client = real.heavy.client
-    client.start()
+    wait_until(lambda: client.pid is not None and not real.heavy.busy)
     os.kill(client.pid, signal.SIGSTOP)  # so that it cannot be done before it is killed
     press(real, "analysis.run")
     wait_until(lambda: client._running is not None)

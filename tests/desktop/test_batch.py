@@ -189,10 +189,12 @@ def test_pairs_that_the_command_would_not_find_are_listed(tmp_path):
 
 def test_the_rough_size_follows_what_is_stored(data_set, tmp_path):
     order = order_of(info(data_set), tmp_path / "o.h5")
+    windows = apply_assignments(order.settings, ["correlate.windows=[64,24]"])
+    order = order.replace(settings=windows)
     coarse = batch.rough_bytes(order)
     dense = batch.rough_bytes(order.replace(model="default"))
     assert dense - coarse == pytest.approx(COUNT * 12.8 * 64 * 80)
-    thin = apply_assignments(Settings(), ["output.stride=4"])
+    thin = apply_assignments(windows, ["output.stride=4"])
     thinned = batch.rough_bytes(order.replace(model="default", settings=thin))
     assert thinned - coarse == pytest.approx((dense - coarse) / 16)
     assert batch.rough_bytes(order.replace(first=1, last=1)) == pytest.approx(coarse / COUNT)

@@ -35,8 +35,8 @@ def method(**changes) -> Method:
 def test_the_paragraph_names_what_was_used():
     words = paragraph(method(calibration=SCALED, pairs=400, shape=(1024, 1280), masked=True))
     for part in (
-        "The 400 image pairs of 1280 x 1024 pixels", "ccfcn-piv (version 1.2.3)", "three passes",
-        "64 x 64, 32 x 32 and 16 x 16 pixels", "50 % overlap", "threshold 2, noise level 0.1",
+        "The 400 image pairs of 1280 x 1024 pixels", "ccfcn-piv (version 1.2.3)", "two passes",
+        "64 x 64 and 24 x 24 pixels", "50 % overlap", "threshold 2, noise level 0.1",
         "peaks below 1.2", "peak height below 0.2", "weights ccfcn-2026.11b, SHA-256 e48791d145e9",
         "three steps", "21 µm", "200 µs", "Regions without fluid were masked",
     ):  # fmt: skip

@@ -249,7 +249,7 @@ def test_steps_of_one_spin_box_are_one_undo_step(joined: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("16, 32", "must not grow"), ("", "at least one window"), ("4", "between 8 and 1024"),
+    [("16, 32", "must not grow"), ("64, 0", "between 8 and 1024"), ("4", "between 8 and 1024"),
      ("wide", "must be a whole number")],
 )  # fmt: skip
 def test_what_a_setting_does_not_allow_is_told(joined: Any, text: str, message: str) -> None:

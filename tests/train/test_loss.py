@@ -202,3 +202,26 @@ def test_mean_endpoint_error_is_a_mean_length():
     assert float(mean_endpoint(displacement, vectors(0, 0), where)) == pytest.approx(5 * 14 / 15)
     where[..., 0, 0] = False
     assert float(mean_endpoint(displacement, vectors(0, 0), where)) == 5.0
+
+
+def test_the_gradient_of_the_error_counts_where_both_pixels_do():
+    column = torch.tensor([0.0, 0.0, 3.0, 3.0, 3.0], dtype=torch.float64)
+    field = vectors(0, 0)
+    field[:, 0] = column
+    step, options = Step(field, vectors(0, 0)), {"uncertainty_weight": 0.0}
+    truth = vectors(0, 0)
+    plain = loss([step], truth, **options)
+    steep = loss([step], truth, gradient_weight=2.0, **options)
+    # one of five columns has a difference of 3 px to the next
+    assert steep - plain == pytest.approx(2.0 * (3.0 + 4 * SMOOTH) / 5, abs=1e-4)
+    fluid = EVERYWHERE.clone()
+    fluid[..., 1] = False  # the step lies beside what is not counted
+    steep = loss([step], truth, fluid=fluid, gradient_weight=2.0, **options)
+    assert steep - loss([step], truth, fluid=fluid, **options) == pytest.approx(
+        2.0 * SMOOTH, abs=1e-4
+    )
+    shifted = Step(field + 5.0, vectors(0, 0))
+    same = loss([shifted], truth, gradient_weight=2.0, **options)
+    assert same - loss([shifted], truth, **options) == pytest.approx(
+        2.0 * (3.0 + 4 * SMOOTH) / 5, abs=1e-4
+    )
