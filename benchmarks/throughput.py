@@ -193,8 +193,9 @@ def write(options: argparse.Namespace, times: dict[str, list[float]]) -> None:
         "# Throughput",
         "",
         f"Runs over {few} and {more} pairs of {options.size[0]} x {options.size[1]} px (8 bit), "
-        "from disk to disk; the rate is that of the pairs between. Windows 64/32/16 px (64/24 px where "
-        "the network follows), overlap 50 %; one compute thread a process unless it says otherwise.",
+        "from disk to disk; the rate is that of the pairs between. Windows 64/32/16 px, or "
+        "64/24 px where the network follows, overlap 50 %; one compute thread a process unless it "
+        "says otherwise.",
         "",
         f"Made by `{command()}`.",
         "",

@@ -88,6 +88,11 @@ class CCFCNConfig:
         return replace(self, image_widths=self.first_widths or self.image_widths, first_widths=())
 
     @property
+    def later(self) -> CCFCNConfig:
+        """What the later steps are built from."""
+        return replace(self, first_widths=())
+
+    @property
     def stride(self) -> int:
         """H and W are padded to a multiple of this."""
         return 1 << len(self.image_widths)
@@ -110,7 +115,7 @@ class CCFCN(nn.Module):
         self.config = config or CCFCNConfig()
         # what the coarse stage leaves differs from what a step leaves: weights of their own
         self.first_step = Step(self.config.first)
-        self.later_steps = Step(self.config)
+        self.later_steps = Step(self.config.later)
 
     def forward(
         self,

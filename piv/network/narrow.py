@@ -1,4 +1,4 @@
-"""A narrower step that begins with the weightiest channels of a wider one.
+"""Narrower steps that begin with the weightiest channels of wider ones.
 
 What is left out is gone, so that the narrower step must be trained again; but it begins with most
 of what the wider one has learned, above all at the levels whose width stays the same.  (Pruning by
@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from piv.network.ccfcn import CCFCNConfig, Step
+from piv.network.ccfcn import CCFCN, CCFCNConfig, Step
 
 
 def can_narrow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
@@ -63,6 +63,36 @@ def narrowed(step: Step, config: CCFCNConfig) -> Step:
                 tensors[f"{name}.weight"] = weights.index_select(inputs, torch.cat((kept, rest)))
     narrow = Step(config)
     narrow.load_state_dict(tensors)
+    return narrow
+
+
+def can_narrow_network(old: CCFCNConfig, new: CCFCNConfig) -> bool:
+    """Whether each step of a network of ``new`` is one of ``old``, or one with fewer channels."""
+    pairs = ((old.first, new.first), (old.later, new.later))
+    return old != new and all(a == b or can_narrow(a, b) for a, b in pairs)
+
+
+def narrowed_network(network: CCFCN, config: CCFCNConfig) -> CCFCN:
+    """A network of ``config`` with the weightiest channels of each step.
+
+    Parameters
+    ----------
+    network : CCFCN
+    config : CCFCNConfig
+        As :func:`can_narrow_network` wants it.
+
+    Raises
+    ------
+    ValueError
+        If the network cannot be narrowed to it.
+    """
+    if not can_narrow_network(network.config, config):
+        raise ValueError(f"{network.config} cannot be narrowed to {config}")
+    narrow = CCFCN(config)
+    for name in ("first_step", "later_steps"):
+        old, new = getattr(network, name), getattr(narrow, name)
+        same = old.config == new.config
+        new.load_state_dict((old if same else narrowed(old, new.config)).state_dict())
     return narrow
 
 

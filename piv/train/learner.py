@@ -7,10 +7,12 @@ import logging
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from piv.errors import PIVError
 from piv.network.ccfcn import CCFCN
+from piv.network.weights import load_model
+from piv.settings import RefineSettings
 from piv.train.data import Batch
 from piv.train.loss import mean_endpoint, refinement_loss
 from piv.train.optimiser import Optimiser
@@ -43,6 +45,7 @@ class Learner:
         self.optimiser = Optimiser(
             self.network, recipe.optimiser, recipe.learning_rate, recipe.weight_decay
         )
+        self.teacher = load_model(recipe.teacher) if recipe.teacher else None
         self._bad = 0
 
     @property
@@ -82,12 +85,14 @@ class Learner:
             estimates = self.network(
                 batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
             )
+            taught = self._taught(batch)
         loss = refinement_loss(
             estimates,
             batch.start,
             batch.truth,
             batch.seeded,
             batch.fluid,
+            taught=taught,
             step_weight=recipe.step_weight,
             uncertainty_weight=recipe.uncertainty_weight,
             emphasis=recipe.emphasis,
@@ -107,6 +112,16 @@ class Learner:
         self._descend(step, rate)
         _follow(self.average, self.network, min(recipe.average, (1 + step) / (10 + step)))
         return figures[0], figures[1]
+
+    @torch.no_grad()
+    def _taught(self, batch: Batch) -> Tensor | None:
+        """The teacher's displacement, with as many steps as an analysis takes by default."""
+        if self.teacher is None:
+            return None
+        results = self.teacher.network(
+            batch.first, batch.second, batch.start, batch.fluid, RefineSettings().steps
+        )
+        return results[-1].displacement
 
     def _descend(self, step: int, rate: float) -> None:
         """Let the optimiser act, unless the gradient is not finite."""

@@ -18,6 +18,10 @@ count by their square: what is learned then is the mean of what is possible, whi
 error, and not the median.  With a weight of the gradient g the distance :math:`\sqrt{|e|^2 + ...}`
 has g times the same of :math:`\nabla e`, in px/px, added to it.
 
+A small network can learn what a larger one, its teacher, makes of the images in place of the truth
+(distillation: Hinton, Vinyals & Dean, arXiv:1503.02531): that is nearer to what can be known of
+them, so that the gradient has less scatter.  The scale learns the true error in any case.
+
 Where there are no particles nothing can be measured: there the first term has the correction
 (displacement minus start) in place of the error, so that the network learns to leave the coarse
 field alone, while the scale still learns the true error.
@@ -55,6 +59,7 @@ def refinement_loss(
     seeded: Tensor,
     fluid: Tensor,
     *,
+    taught: Tensor | None = None,
     step_weight: float = 0.6,
     uncertainty_weight: float = 0.15,
     emphasis: float = 0.0,
@@ -73,6 +78,8 @@ def refinement_loss(
         Coarse displacement that the network started from, and the true one, px.
     seeded, fluid : bool tensor, shape (B, 1, H, W)
         Where there are particles, and where the pixel counts at all.
+    taught : tensor, shape (B, 2, H, W), or None
+        The teacher's displacement, px, which is learned in place of the true one.
     step_weight : float
         Weight of a step relative to the next.
     uncertainty_weight : float
@@ -100,7 +107,7 @@ def refinement_loss(
         weight = weight * (1.0 + (near_mask - 1.0) * near)
     pixels = weight.sum().clamp(min=1.0)
     # one target for both kinds of pixels: the error's gradient is the correction's where unseeded
-    target = torch.where(seeded, truth, start)
+    target = torch.where(seeded, truth if taught is None else taught, start)
     total = truth.new_zeros(())
     for k, estimate in enumerate(reversed(estimates)):
         scale = estimate.log_scale.detach().exp().mean(1, keepdim=True)

@@ -93,6 +93,11 @@ class TrainRecipe:
         "weights, by name or file, whose first step takes the place of that of the weights to "
         "begin with; empty = none",
     )
+    teacher: str = option(
+        "",
+        "weights, by name or file, whose displacement is learned in place of the true one; "
+        "empty = none",
+    )
     network: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={"help": "fields of CCFCNConfig that differ from its defaults"},

@@ -10,6 +10,7 @@ import torch
 from piv.errors import PIVError, SettingsError, WeightsError
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.grow import can_grow, grown
+from piv.network.narrow import can_narrow_network, narrowed_network
 from piv.network.weights import read_weights, rebuild, weights_path
 from piv.train.recipe import TrainRecipe
 
@@ -25,7 +26,8 @@ def first_network(
         Names the network and the seed of random weights.
     start_from : str, Path or None
         Weights by name or file; None = random.  Those of a smaller network are grown to the
-        recipe's (:mod:`piv.network.grow`).
+        recipe's (:mod:`piv.network.grow`), those of a wider one narrowed
+        (:mod:`piv.network.narrow`).
 
     Raises
     ------
@@ -74,15 +76,18 @@ def _start(
     tensors, record, sha256 = read_weights(path)
     network = rebuild(tensors, record, str(path))
     if network.config != config:
-        if not can_grow(network.config, config):
-            raise WeightsError(
-                f"{path} has another network than the recipe, and not a smaller one that can grow: "
-                "start from weights of the same network, or copy the record's network into the "
-                "recipe"
-            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = grown(network, config)
+            if can_grow(network.config, config):
+                network = grown(network, config)
+            elif can_narrow_network(network.config, config):
+                network = narrowed_network(network, config)
+            else:
+                raise WeightsError(
+                    f"{path} has another network than the recipe, and not one that can grow or be "
+                    "narrowed to it: start from weights of the same network, or copy the record's "
+                    "network into the recipe"
+                )
     stages = record.get("stages")
     if not isinstance(stages, list) or not stages:
         raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")

@@ -125,5 +125,7 @@ def export(run: Training, path: Path, name: str) -> str:
         core_seconds=run.clock.core,
         curve=run.rows,
     )
+    if (teacher := run.learner.teacher) is not None:
+        stage["teacher"] = {"name": teacher.name, "sha256": teacher.sha256}
     record = weights_record(run.average, [*run.history, stage], calibration)
     return save_weights(path, run.average.state_dict(), record)

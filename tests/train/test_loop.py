@@ -291,6 +291,42 @@ def test_the_first_step_of_other_weights_takes_its_place(tmp_path, finished, sou
         run_of(recipe, tmp_path / "random", source, 1)
 
 
+def test_a_small_network_begins_with_a_wide_one_and_learns_from_its_teacher(
+    tmp_path, finished, source
+):
+    path = tmp_path / "wide.safetensors"
+    sha256 = finished.export(path, "wide")
+    narrow = [width - 1 for width in finished.recipe.network["image_widths"]]
+    plain = dataclasses.replace(
+        finished.recipe, network={**finished.recipe.network, "image_widths": narrow}
+    )
+    alone = run_of(plain, tmp_path / "alone", source, 2, start_from=path)
+    for step in ("first_step", "later_steps"):
+        bias = getattr(alone.network, step).head.bias
+        assert torch.equal(bias, getattr(finished.average, step).head.bias)
+    recipe = dataclasses.replace(plain, teacher=str(path))
+    run = run_of(recipe, tmp_path / "run", source, 2, start_from=path)
+    batch = run.data.batch(0)
+    wide = load_model(path).network
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        wanted = wide(batch.first, batch.second, batch.start, batch.fluid, 3)[-1].displacement
+    torch.testing.assert_close(run.learner._taught(batch), wanted, atol=0.05, rtol=0)
+    alone.run()
+    run.run()
+    assert not torch.equal(alone.network.first_step.head.bias, run.network.first_step.head.bias)
+    run.export(tmp_path / "small.safetensors", "small")
+    stages = read_weights(tmp_path / "small.safetensors")[1]["stages"]
+    assert stages[-1]["teacher"] == {"name": "wide", "sha256": sha256}
+    other = dataclasses.replace(plain, network={**plain.network, "radius": 3})
+    with pytest.raises(WeightsError, match="not one that can grow or be narrowed"):
+        run_of(other, tmp_path / "other", source, 1, start_from=path)
+    with pytest.raises(WeightsError):
+        run_of(
+            dataclasses.replace(plain, teacher="ccfcn-1900.1"), tmp_path / "no", source, 1,
+            start_from=path,
+        )  # fmt: skip
+
+
 def test_a_checkpoint_from_before_an_option_existed_goes_on(tmp_path, source, tiny):
     run = run_of(tiny, tmp_path, source, 2)
     run.run()
