@@ -10,10 +10,11 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 from gui.masks import Shape
-from piv.settings import Settings, from_dict
+from piv.settings import CorrelateSettings, Settings, from_dict
 
 Mark: TypeAlias = Literal["good", "doubtful", "bad", "unknown"]
 
@@ -123,7 +124,9 @@ class Advice:
     warnings: tuple[str, ...]
 
 
-def advise(measured: Measured, settings: Settings, *, masked: bool = False) -> Advice:
+def advise(
+    measured: Measured, settings: Settings, *, masked: bool = False, followed: bool = True
+) -> Advice:
     """Judge what was measured in a pair, and suggest settings.
 
     Parameters
@@ -133,10 +136,12 @@ def advise(measured: Measured, settings: Settings, *, masked: bool = False) -> A
         Those in use: what they have already is not suggested.
     masked : bool
         Whether the pair has a mask already.
+    followed : bool
+        Whether the network follows the correlation.
     """
     figures = judged(measured)
     warnings = [f"{figure.label}: {figure.advice}" for figure in figures if figure.mark in ("bad",)]
-    found = [*_windows(measured, settings), *_contrast(measured, settings)]
+    found = [*_windows(measured, settings, followed), *_contrast(measured, settings)]
     if measured.shapes and not masked and 0.002 <= measured.empty <= 0.7:
         found.append(
             Suggestion(
@@ -256,15 +261,13 @@ def chain(first: int, last: int) -> tuple[int, ...]:
     return tuple(windows)
 
 
-def _windows(m: Measured, settings: Settings) -> list[Suggestion]:
+def _windows(m: Measured, settings: Settings, followed: bool) -> list[Suggestion]:
     if not (math.isfinite(m.component) and math.isfinite(m.density)):
         return []
     last = last_window(m.density, m.diameter, m.lost)
     first = first_window(m.component, max(last, 64))
     windows = chain(first, last)
-    own = settings.correlate.windows
-    # what is chosen by itself begins with 64 px and ends with 24 px or less
-    if windows == own or (not own and first <= 64 and last <= 24):
+    if _suits(settings.correlate.resolved(followed), first, last, followed):
         return []
     why = (
         f"displacements reach {m.component:.1f} px, a quarter of {first} px at most; "
@@ -272,6 +275,17 @@ def _windows(m: Measured, settings: Settings) -> list[Suggestion]:
     )
     text = f"windows {', '.join(str(w) for w in windows)} px"
     return [Suggestion("windows", text, why, {"correlate": {"windows": list(windows)}})]
+
+
+def _suits(correlate: CorrelateSettings, first: int, last: int, followed: bool) -> bool:
+    """Whether windows go from the first to the last in steps that are not too large."""
+    sizes = correlate.windows
+    whole = [size for size in sizes if isinstance(size, int)]
+    if len(whole) < len(sizes) or any(a > 3 * b for a, b in pairwise(whole)):
+        return False
+    # where the network follows, windows of 24 px do what smaller ones would
+    enough = whole[-1] == last or (followed and last <= whole[-1] <= 24)
+    return whole[0] == first and enough
 
 
 def _contrast(m: Measured, settings: Settings) -> list[Suggestion]:

@@ -14,6 +14,7 @@ from piv.settings import ValidateSettings
 from piv.types import Analysis, Calibration
 
 if TYPE_CHECKING:
+    from gui.age import MadeWith
     from piv.io.sources.base import SourceSpec
 
 Stage: TypeAlias = Literal["dense", "coarse"]
@@ -222,6 +223,8 @@ class ResultEntry:
     seconds : float
         Computing time.
     edits : FieldEdits
+    made_with : MadeWith or None
+        What it was analysed with here; None where that is not known, as in a session file.
     """
 
     index: int
@@ -229,6 +232,7 @@ class ResultEntry:
     error: str | None = None
     seconds: float = math.nan
     edits: FieldEdits = NO_EDITS
+    made_with: MadeWith | None = None
 
     def replace(self, **changes: Any) -> ResultEntry:
         """With some of its parts changed."""

@@ -20,9 +20,9 @@ class Preset:
 PRESETS = {
     "coarse": Preset(Settings(), "none", "cross-correlation alone, a vector per window"),
     "fast": Preset(
-        dataclasses.replace(Settings(), refine=RefineSettings(steps=1)),
-        "default",
-        "a vector at every pixel, one refinement step",
+        dataclasses.replace(Settings(), refine=RefineSettings(steps=2)),
+        "ccfcn-fast-2026.11",
+        "a vector at every pixel from a small network, two refinement steps",
     ),
     "standard": Preset(Settings(), "default", "a vector at every pixel"),
     "best": Preset(

@@ -358,6 +358,15 @@ def test_a_narrowed_step_computes_what_the_wide_one_does_with_its_other_channels
     np.testing.assert_allclose(got.log_scale, wanted.log_scale, atol=1e-5)
 
 
+def test_a_first_step_that_stays_what_it_was_is_kept() -> None:
+    small = network()
+    wider = replace(SMALL, image_widths=(10, 12, 16), first_widths=SMALL.image_widths)
+    assert can_grow(SMALL, wider)
+    large = grown(small, wider)
+    kept = zip(small.first_step.parameters(), large.first_step.parameters(), strict=True)
+    assert all(torch.equal(old, new) for old, new in kept)
+
+
 def test_a_network_takes_over_the_weightiest_channels_of_a_wider_first_step() -> None:
     small = network()
     narrow = grown(small, replace(SMALL, first_widths=(5, 12, 16)))

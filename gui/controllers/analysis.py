@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gui.age import MadeWith
 from gui.session import Topic
 from gui.state import ResultEntry
 from gui.views.actions import ActionSpec
@@ -109,9 +110,10 @@ class AnalysisController:
         except ValueError as error:  # InputError: an imported mask of another size
             tell.error(str(error))
             return False
+        made_with = MadeWith.now(session, index)
         job = self._program.heavy.run(
             "analyse.pair",
-            done=lambda outcome: self._done(index, outcome),
+            done=lambda outcome: self._done(index, outcome, made_with),
             failed=lambda message: self._failed(index, message),
             progress=lambda *step: self._progress(index, *step),
             settings=session.settings,
@@ -162,10 +164,11 @@ class AnalysisController:
             run.job.active = False
         self._runs.clear()
 
-    def _done(self, index: int, outcome: dict[str, Any]) -> None:
+    def _done(self, index: int, outcome: dict[str, Any], made_with: MadeWith) -> None:
         analysis: Analysis = outcome["analysis"]
         run = self._ended(index)
-        self._session.set_result(index, ResultEntry(index, analysis, None, outcome["seconds"]))
+        entry = ResultEntry(index, analysis, None, outcome["seconds"], made_with=made_with)
+        self._session.set_result(index, entry)
         valid = analysis.quality.get("valid")
         share = "" if valid is None or valid != valid else f", {valid:.0f} % of the vectors valid"
         text = f"{run.name} analysed in {outcome['seconds']:.1f} s{share}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.age import changed_since, sentence
+from gui.age import MadeWith, changed, sentence
 from gui.colours import is_diverging, table
 from gui.controllers.picking import Picker
 from gui.program import Program
@@ -23,7 +22,6 @@ from gui.views.actions import ActionSpec
 from gui.views.canvas import ScalarLayer, VectorLayer
 from gui.views.display_panel import DisplayPanel
 from piv import settings as piv_settings
-from piv.errors import InputError
 from piv.settings import Settings
 from piv.types import Analysis, Bool, Flag, VectorField
 
@@ -95,7 +93,6 @@ class Display:
         self._read: list[int] = []
         self._reading: int | None = None
         self._listeners: list[Callable[[], None]] = []
-        self._since = ""  # what was changed since the result was made, for the user
         window, session, canvas = program.window, program.session, program.window.canvas
         window.add_actions(_SPECS)
         self._connect_actions()
@@ -115,8 +112,8 @@ class Display:
             (Topic.RESULTS, self._result_changed),
             (Topic.DISPLAY, self._display_changed),
             (Topic.CALIBRATION, self._display_changed),
-            (Topic.SETTINGS, self._age_changed),
-            (Topic.MASKS, self._age_changed),
+            (Topic.SETTINGS, lambda: self.panel.show_note(self._note())),
+            (Topic.MASKS, lambda: self.panel.show_note(self._note())),
         ):
             session.subscribe(topic, call)
         self._result_changed()
@@ -278,7 +275,6 @@ class Display:
         if self.analysis is not before:
             for call in self._listeners:
                 call()
-        self._age_changed()
         self._display_changed()
 
     def _read_entry(self, entry: ResultEntry | None) -> None:
@@ -627,20 +623,12 @@ class Display:
             window.action(f"display.{stage}").setChecked(options.stage == stage)
         window.action("display.lock_range").setChecked(options.range_locked)
 
-    def _age_changed(self) -> None:
-        """Say what was changed since the result was made; results of a store are what they are."""
-        session = self.program.session
-        entry, self._since = session.own_results.get(session.index), ""
-        if entry is not None and entry.analysis is not None and session.source is not None:
-            with contextlib.suppress(InputError):  # a mask of another size is told elsewhere
-                mask = session.mask_for(session.index)
-                self._since = sentence(
-                    changed_since(entry.analysis, session.settings, session.model, mask)
-                )
-        self.panel.show_note(self._note())
-
     def _note(self) -> str:
-        return "\n".join(filter(None, (self._since, self._special())))
+        session = self.program.session
+        entry, since = session.result, ""
+        if entry is not None and entry.made_with is not None:
+            since = sentence(changed(entry.made_with, MadeWith.now(session, entry.index)))
+        return "\n".join(filter(None, (since, self._special())))
 
     def _special(self) -> str:
         """What is special about what is shown."""

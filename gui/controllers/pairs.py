@@ -175,7 +175,7 @@ class Pairs:
         source, store = session.source, session.store
         if source is not None:
             notes = [f"{source.count} pairs" if source.count > 1 else "1 pair"]
-            notes.append("{0} x {1} px, {2}".format(*source.shape, source.dtype))
+            notes.append("{} x {} px, {}".format(*source.shape, source.dtype))
             if source.truth:
                 notes.append("true displacement known")
             if store is not None:

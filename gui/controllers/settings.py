@@ -292,7 +292,12 @@ class SettingsController:
         masked = bool(session.masks.shapes_of(self._looked_at)) or (
             session.masks.imported_of(self._looked_at) is not None
         )
-        self.advice = advise(self.measured, session.settings, masked=masked)
+        self.advice = advise(
+            self.measured,
+            session.settings,
+            masked=masked,
+            followed=session.model.lower() != "none",
+        )
         name = session.source.names[self._looked_at]
         count = len(self.advice.suggestions)
         what = "no suggestion" if count == 0 else f"{count} suggestion{'s' * (count > 1)}"

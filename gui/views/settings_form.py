@@ -344,7 +344,11 @@ def help_text(item: dataclasses.Field[Any]) -> str:
         lines.append(f"At least {low:g}{unit}")
     elif high is not None:
         lines.append(f"At most {high:g}{unit}")
-    lines.append(f"Default: {_default_text(item.default)}{unit if item.default != () else ''}")
+    empty = _EMPTY.search(text)
+    if item.default == () and empty is not None:
+        lines.append(f"Default: {empty[1]}")
+    else:
+        lines.append(f"Default: {_default_text(item.default)}{unit if item.default != () else ''}")
     return "\n".join(lines)
 
 

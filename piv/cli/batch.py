@@ -153,7 +153,8 @@ def _check_output(args: argparse.Namespace, inputs: list[Path | None]) -> None:
     known = [path for path in inputs if path is not None]
     if args.model is not None:
         known.append(Path(args.model))
-    check_output(args.output, known, overwrite=True)  # what exists goes on, or may be replaced
+    # what exists goes on, or may be replaced
+    check_output(args.output, known, overwrite=True, try_folder=not args.dry_run)
 
 
 def _run(planned: Plan, args: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
+import secrets
 from pathlib import Path
 
 from piv import settings as stages
@@ -103,8 +103,12 @@ def chosen_model(args: argparse.Namespace) -> str:
     return PRESETS[args.preset].model if args.model is None else args.model
 
 
-def check_output(path: Path, inputs: list[Path], *, overwrite: bool) -> None:
+def check_output(
+    path: Path, inputs: list[Path], *, overwrite: bool, try_folder: bool = True
+) -> None:
     """Refuse, before anything is computed, what could not be written or would do harm.
+
+    With ``try_folder`` an empty file is made in the folder, and removed.
 
     Raises
     ------
@@ -121,9 +125,13 @@ def check_output(path: Path, inputs: list[Path], *, overwrite: bool) -> None:
             raise InputError(f"cannot write {path}: it is one of the inputs")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already: choose another name, or add --overwrite")
+    if not try_folder:
+        return
+    # permissions alone do not tell everything; `tempfile` would try for ever on Windows
+    probe = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
-        with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell everything
-            pass
+        probe.touch(exist_ok=False)
+        probe.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {path}: {reason}; choose another folder") from None

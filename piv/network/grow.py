@@ -20,8 +20,9 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
     That is: more image channels, further levels, or further windows of the least squares, between
-    which the base stays the same.  The first step may have other widths: a narrower one begins with
-    the weightiest channels (:mod:`piv.network.narrow`), any other anew.
+    which the base stays the same.  The first step may have other widths: one with
+    fewer channels and nothing else begins with the weightiest (:mod:`piv.network.narrow`), any
+    other anew.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
@@ -82,7 +83,9 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
                 continue
             elif f".deconvolution.up.{levels - 1}." in name:
                 parameter.zero_()  # the only way from the new levels to the old ones
-    if can_narrow(old.first, config.first):
+    if old.first == config.first:
+        larger.first_step.load_state_dict(network.first_step.state_dict())
+    elif can_narrow(old.first, config.first):
         larger.first_step = narrowed(network.first_step, config.first)
     return larger
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from piv.errors import PIVError
+from piv.errors import PIVError, SettingsError, WeightsError
 from piv.network.ccfcn import CCFCN
 from piv.network.weights import load_model
 from piv.settings import RefineSettings
@@ -46,6 +46,8 @@ class Learner:
             self.network, recipe.optimiser, recipe.learning_rate, recipe.weight_decay
         )
         self.teacher = load_model(recipe.teacher) if recipe.teacher else None
+        if recipe.teacher and self.teacher is None:
+            raise SettingsError("teacher names weights, or is empty: none is neither")
         self._bad = 0
 
     @property
@@ -141,13 +143,26 @@ class Learner:
         """What :meth:`restore` needs to go on; holds the tensors themselves, not copies."""
         return {
             "bad": self._bad,
+            "teacher": None if self.teacher is None else self.teacher.sha256,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state of :meth:`state`."""
+        """Go back to a state of :meth:`state`.
+
+        Raises
+        ------
+        WeightsError
+            If the teacher's name stands for other weights than it did.
+        """
+        teacher = None if self.teacher is None else self.teacher.sha256
+        if state.get("teacher") != teacher:
+            raise WeightsError(
+                f"the teacher {self.recipe.teacher} is not the one that the run began with: give "
+                "back its weights, or begin anew"
+            )
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -53,6 +53,8 @@ class Training:
         Stands in for :func:`piv.pipeline.coarse_start`.
     gang : Gang, optional
         The processes that train together; by default this one alone.
+    resumed : bool
+        The weights come from a checkpoint afterwards; see :meth:`resume`.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Training:
         start_from: str | Path | None = None,
         coarse_start: CoarseStart | None = None,
         gang: Gang | None = None,
+        resumed: bool = False,
     ) -> None:
         self.recipe = recipe
         self.gang = gang or Gang()
@@ -77,7 +80,7 @@ class Training:
         self.plan = plan
         self.source = open_source(recipe.source) if source is None else source
         self.coarse_start = coarse_start
-        network, self.history = first_network(recipe, start_from)
+        network, self.history = first_network(recipe, start_from, resumed=resumed)
         self.learner = Learner(network, recipe, self.gang)
         self.data = self._data()
         self.step = 0
@@ -284,6 +287,7 @@ class Training:
             source=source,
             coarse_start=coarse_start,
             gang=gang,
+            resumed=True,
         )
         storing.restore(run, state)
         run.data = run._data()

@@ -116,9 +116,8 @@ def refinement_loss(
         missing = estimate.displacement - target
         distance = _smooth_length(missing, rounding * scale).clamp(max=largest)
         if gradient_weight > 0:
-            slopes = _slopes(missing, weight > 0)
-            steepness = _smooth_length(slopes, rounding * scale).clamp(max=largest)
-            distance = distance + gradient_weight * steepness
+            slopes = _slopes(missing, fluid, seeded) * (distance < largest)
+            distance = distance + gradient_weight * _smooth_length(slopes, rounding * scale)
         error = (estimate.displacement.detach() - truth).abs().clamp(max=largest)
         if emphasis > 0:
             distance = distance * (2 * emphasis / (emphasis + scale))
@@ -140,9 +139,14 @@ def _mean_of_pair(scale: Tensor, fluid: Tensor) -> Tensor:
     return total / where.sum((-2, -1), keepdim=True).clamp(min=1.0)
 
 
-def _slopes(error: Tensor, where: Tensor) -> Tensor:
-    """(B, 2, H, W) -> (B, 4, H, W): differences to the next pixel, 0 where one is not counted."""
-    both_x, both_y = where[..., 1:] & where[..., :-1], where[..., 1:, :] & where[..., :-1, :]
+def _slopes(error: Tensor, fluid: Tensor, seeded: Tensor) -> Tensor:
+    """(B, 2, H, W) -> (B, 4, H, W): differences to the next pixel, 0 where the kind changes.
+
+    Kinds are pixels that do not count, and those with and without particles: their targets differ.
+    """
+    kind = fluid.int() * (1 + seeded.int())
+    both_x = (kind[..., 1:] == kind[..., :-1]) & (kind[..., 1:] > 0)
+    both_y = (kind[..., 1:, :] == kind[..., :-1, :]) & (kind[..., 1:, :] > 0)
     right = F.pad(error.diff(dim=-1) * both_x, (0, 1))
     below = F.pad(error.diff(dim=-2) * both_y, (0, 0, 0, 1))
     return torch.cat((right, below), dim=1)

@@ -16,7 +16,7 @@ from piv.train.recipe import TrainRecipe
 
 
 def first_network(
-    recipe: TrainRecipe, start_from: str | Path | None
+    recipe: TrainRecipe, start_from: str | Path | None, *, resumed: bool = False
 ) -> tuple[CCFCN, list[dict[str, Any]]]:
     """Network to begin with, and the records of the runs that its weights have had.
 
@@ -28,6 +28,8 @@ def first_network(
         Weights by name or file; None = random.  Those of a smaller network are grown to the
         recipe's (:mod:`piv.network.grow`), those of a wider one narrowed
         (:mod:`piv.network.narrow`).
+    resumed : bool
+        All weights come from a checkpoint afterwards.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def first_network(
         if recipe.first_step_from:
             stages[-1]["first_step_from"] = _take_first_step(network, recipe.first_step_from)
         return network, stages
-    if recipe.first_step_from:
+    if recipe.first_step_from and not resumed:
         raise SettingsError("first_step_from is for a run that starts from other weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

@@ -195,6 +195,11 @@ def test_the_installed_program_runs_from_end_to_end(folder: Path) -> None:
 def test_presets_differ_in_what_they_say() -> None:
     assert list(PRESETS) == ["coarse", "fast", "standard", "best"]
     assert PRESETS["standard"].settings == piv.Settings()
-    assert PRESETS["standard"].model == PRESETS["fast"].model == "default"
+    assert PRESETS["standard"].model == PRESETS["best"].model == "default"
+    fast, usual = (piv.load_model(PRESETS[name].model) for name in ("fast", "standard"))
+    assert fast is not None
+    assert usual is not None
+    weights = [sum(p.numel() for p in model.network.parameters()) for model in (fast, usual)]
+    assert weights[0] < 0.6 * weights[1]
     assert PRESETS["coarse"].model == "none"
     assert PRESETS["fast"].settings.refine.steps < PRESETS["standard"].settings.refine.steps

@@ -5,71 +5,67 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
-import piv
 from desktop.whole import calm, end, frames, open_now, start, write_pair
-from gui.age import changed_since, sentence
+from gui.age import MadeWith, changed, sentence
 from gui.masks import MaskSet, Shape
+from gui.session import Session
+from piv.network.catalogue import known
 from piv.settings import Settings, apply_assignments
+from piv.types import Flag
 
-SHAPE = (96, 128)
-
-
-def _mask(*box: int) -> np.ndarray:
-    mask = np.zeros(SHAPE, dtype=bool)
-    top, bottom, left, right = box
-    mask[top:bottom, left:right] = True
-    return mask
+BOX = Shape("rectangle", ((20.0, 20.0), (60.0, 50.0)))
 
 
-@pytest.fixture(scope="module", params=["none", "default"])
-def made(request: pytest.FixtureRequest) -> tuple[piv.Analysis, str, np.ndarray]:
-    first, second = frames(2, SHAPE)
-    mask = _mask(30, 60, 40, 90)
-    return piv.analyse(first, second, mask=mask, model=request.param), request.param, mask
+def session(model: str = "default", *words: str) -> Session:
+    made = Session()
+    made.set_model(model)
+    made.set_settings(apply_assignments(Settings(), words))
+    return made
 
 
-def test_what_has_not_changed_is_not_told(made: Any) -> None:
-    analysis, model, mask = made
-    assert changed_since(analysis, Settings(), model, mask) == ()
+def since(then: Session, now: Session) -> tuple[str, ...]:
+    return changed(MadeWith.now(then, 0), MadeWith.now(now, 0))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("default", ()),
+        (str(known()[1]), ()),  # what default stands for
+        ("default", ("correlate.windows=[64,24]", "correlate.repeats=1", "correlate.spline=3")),
+        ("default", ("output.stride=4",)),
+        ("default", ("preprocess.contrast_radius=5",)),
+        ("default", ("correlate.convergence=0.5",)),
+    ],
+)
+def test_what_changes_no_number_is_not_told(model: str, words: tuple[str, ...]) -> None:
+    assert since(session(), session(model, *words)) == ()
     assert sentence(()) == ""
-    # the output does not change a number, nor does a choice that is made by itself
-    own = Settings().resolved(followed=model != "none")
-    assert changed_since(analysis, own, model, mask) == ()
-    assert changed_since(
-        analysis, apply_assignments(Settings(), ["output.stride=4"]), model, mask
-    ) == ()  # fmt: skip
 
 
-def test_every_change_is_told(made: Any) -> None:
-    analysis, model, mask = made
-    other = apply_assignments(Settings(), ["correlate.overlap=0.75"])
-    assert changed_since(analysis, other, model, mask) == ("settings",)
-    assert changed_since(analysis, Settings(), model, None) == ("mask",)
-    assert changed_since(analysis, Settings(), model, _mask(30, 60, 40, 110)) == ("mask",)
-    another = "default" if model == "none" else "ccfcn-2026.11"
-    assert changed_since(analysis, other, another, None) == ("settings", "weights", "mask")
-    told = sentence(("settings", "weights", "mask"))
-    assert told.startswith("Changed since this result was made: settings, weights, mask.")
+def test_without_a_network_its_settings_do_not_count() -> None:
+    assert since(session("none"), session("none", "refine.steps=1")) == ()
+    assert since(session("none"), session("none", "correlate.windows=[64,32,16]")) == ()
+    assert since(session("none"), session("none", "correlate.windows=[64,24]")) == ("settings",)
 
 
-def test_steps_of_the_network_matter_where_there_is_one(made: Any) -> None:
-    analysis, model, mask = made
-    steps = apply_assignments(Settings(), ["refine.steps=1"])
-    assert changed_since(analysis, steps, model, mask) == (() if model == "none" else ("settings",))
-
-
-def test_a_region_is_compared_where_it_lies() -> None:
-    first, second = frames(2, SHAPE)
-    mask = _mask(30, 60, 40, 90)
-    settings = apply_assignments(Settings(), ["preprocess.region=[20,16,80,64]"])
-    analysis = piv.analyse(first, second, mask=mask, settings=settings)
-    assert changed_since(analysis, settings, "default", mask) == ()
-    beyond = mask | _mask(85, 96, 0, 20)  # outside of the region
-    assert changed_since(analysis, settings, "default", beyond) == ()
-    assert changed_since(analysis, settings, "default", _mask(30, 60, 40, 80)) == ("mask",)
+def test_every_change_is_told() -> None:
+    assert since(session(), session("default", "correlate.overlap=0.75")) == ("settings",)
+    assert since(session(), session("default", "refine.steps=1")) == ("settings",)
+    assert since(session(), session("none")) == ("weights",)
+    masked = session("none", "correlate.overlap=0.75")
+    masked.set_masks(MaskSet((BOX,)))
+    assert since(session(), masked) == ("settings", "weights", "mask")
+    other = session()
+    other.set_masks(MaskSet(per_pair={1: (BOX,)}))  # of another pair
+    assert since(session(), other) == ()
+    assert sentence(("settings", "mask")) == (
+        "Changed since this result was made: settings, mask. Analyse the pair again."
+    )
 
 
 def test_the_window_tells_it_until_the_pair_is_analysed_again(qapp: Any, tmp_path: Path) -> None:
@@ -81,12 +77,35 @@ def test_the_window_tells_it_until_the_pair_is_analysed_again(qapp: Any, tmp_pat
         calm(program)
         note = program.controllers["display"].panel.note
         assert note.text().startswith("This result has no field at every pixel")
-        program.session.set_masks(MaskSet((Shape("rectangle", ((20.0, 20.0), (60.0, 50.0))),)))
-        assert "made: mask." in note.text()
+        program.session.set_masks(MaskSet((BOX,)))
+        assert "was made: mask." in note.text()
         program.window.action("analysis.run").trigger()
         calm(program)
-        assert "made: mask." not in note.text()
+        assert "was made:" not in note.text()
         program.session.undo()
-        assert "made: mask." in note.text()
+        assert "was made: mask." in note.text()
+    finally:
+        end(program)
+
+
+def test_a_mask_of_the_images_themselves_is_no_change(qapp: Any, tmp_path: Path) -> None:
+    path, (first, second) = tmp_path / "masked.h5", frames(2)
+    mask = np.zeros(first.shape, np.uint8)
+    mask[30:60, 40:90] = 1
+    with h5py.File(path, "w") as file:
+        file["images/a"], file["images/b"] = first[None], second[None]
+        file["mask"] = mask
+    program = start(tmp_path / "home")
+    try:
+        open_now(program, path)
+        assert program.session.count == 1
+        program.session.set_model("none")
+        program.window.action("analysis.run").trigger()
+        calm(program)
+        entry = program.session.result
+        assert entry is not None
+        assert entry.analysis is not None
+        assert ((entry.analysis.coarse.flags & int(Flag.MASKED)) != 0).any()
+        assert "Changed since" not in program.controllers["display"].panel.note.text()
     finally:
         end(program)

@@ -77,6 +77,7 @@ def test_closing_while_something_runs_ends_everything(
         end(program)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with signals")
 def test_a_child_that_dies_is_told_and_replaced(qapp: Any, tmp_path: Path) -> None:
     program = start(tmp_path / "home")
     try:

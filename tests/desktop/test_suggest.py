@@ -30,7 +30,7 @@ from gui.views.suggestions import MARKS, SuggestionsPanel
 from piv.errors import InputError
 from piv.io.images import read_pair
 from piv.preprocess import preprocess
-from piv.settings import PreprocessSettings, Settings
+from piv.settings import PreprocessSettings, Settings, apply_assignments
 from piv.types import ImagePair
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
@@ -112,6 +112,29 @@ def test_the_last_window_holds_seven_particles() -> None:
 )  # fmt: skip
 def test_windows_halve_from_first_to_last(first: int, last: int, windows: tuple[int, ...]) -> None:
     assert chain(first, last) == windows
+
+
+@pytest.mark.parametrize(
+    ("words", "followed", "density", "suggested"),
+    [
+        ([], True, 0.05, False),  # 64, 24 would do; 16 would hold enough particles too
+        ([], False, 0.05, False),  # 64, 32, 16
+        ([], False, 0.012, True),  # 16 px are too few particles without the network
+        ([], True, 0.012, False),
+        ([], True, 0.006, True),
+        (["correlate.windows=[64,24]"], True, 0.05, False),
+        (["correlate.windows=[64,24]"], False, 0.05, True),
+        (["correlate.windows=[64,16]"], False, 0.05, True),  # too large a step
+        (["correlate.windows=[[64,64],[16,16]]"], True, 0.05, True),
+    ],
+)
+def test_windows_that_suit_are_left_alone(
+    words: list[str], followed: bool, density: float, suggested: bool
+) -> None:
+    measured = dataclasses.replace(GOOD, density=density, diameter=2.5, lost=0.0)
+    settings = apply_assignments(Settings(), words)
+    found = names(measured, settings, followed=followed)
+    assert ("windows" in found) is suggested
 
 
 def test_windows_are_suggested_and_used() -> None:

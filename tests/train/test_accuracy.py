@@ -15,8 +15,8 @@ import torch
 
 import piv
 from piv.correlate import fft
-from piv.errors import WeightsError
 from piv.network.catalogue import catalogue
+from piv.presets import PRESETS
 from piv.train.evaluation import COARSE
 from synth import particles
 from train import accuracy_set
@@ -24,15 +24,12 @@ from train.accuracy_set import COMMAND, Figures, changes, kept, scores
 
 
 def in_use() -> list[str]:
-    """What the aliases ``default`` and ``fast`` stand for, as far as there are such."""
+    """The weights of the presets, that of ``standard`` first."""
     found = []
-    for alias in ("default", "fast"):
-        try:
-            model = piv.load_model(alias)
-        except WeightsError:
-            continue
-        assert model is not None
-        found.append(model.name)
+    for name in ("standard", *PRESETS):
+        model = piv.load_model(PRESETS[name].model)
+        if model is not None:
+            found.append(model.name)
     return list(dict.fromkeys(found))
 
 

@@ -280,6 +280,10 @@ def test_the_first_step_of_other_weights_takes_its_place(tmp_path, finished, sou
         origin = given if name.startswith("first_step.") else finished.average.state_dict()
         assert torch.equal(tensor, origin[name])
     run.run()
+    again = Training.resume(None, tmp_path / "run", source=source)
+    assert again.step == 1
+    for name, tensor in run.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name])
     run.export(tmp_path / "both.safetensors", "both")
     stages = read_weights(tmp_path / "both.safetensors")[1]["stages"]
     assert stages[0]["first_step_from"] == {"name": "donor", "sha256": sha256}
@@ -317,6 +321,12 @@ def test_a_small_network_begins_with_a_wide_one_and_learns_from_its_teacher(
     run.export(tmp_path / "small.safetensors", "small")
     stages = read_weights(tmp_path / "small.safetensors")[1]["stages"]
     assert stages[-1]["teacher"] == {"name": "wide", "sha256": sha256}
+    assert Training.resume(None, tmp_path / "run", source=source).step == 2
+    finished.export(path, "another name")  # other bytes under the same name
+    with pytest.raises(WeightsError, match="not the one that the run began with"):
+        Training.resume(None, tmp_path / "run", source=source)
+    with pytest.raises(SettingsError, match="teacher names weights, or is empty"):
+        run_of(dataclasses.replace(plain, teacher="none"), tmp_path / "none", source, 1)
     other = dataclasses.replace(plain, network={**plain.network, "radius": 3})
     with pytest.raises(WeightsError, match="not one that can grow or be narrowed"):
         run_of(other, tmp_path / "other", source, 1, start_from=path)
