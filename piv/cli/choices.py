@@ -16,7 +16,7 @@ from piv.settings import Settings
 def add_settings(parser: argparse.ArgumentParser, *, model: bool = True) -> None:
     """Add ``--preset``, ``--settings``, ``--set`` and, if wanted, ``--model``."""
     group = parser.add_argument_group("settings")
-    names = ", ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    names = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     group.add_argument(
         "--preset", choices=list(PRESETS), default="standard", metavar="NAME",
         help=f"where to start from (default: standard). {names}",
