@@ -23,6 +23,7 @@ import torch
 from scoring import command, environment
 
 import piv
+from piv.presets import PRESETS
 from piv.train.source import open_source
 
 REFERENCE = "OpenPIV 64/32/16"
@@ -61,10 +62,12 @@ def main() -> None:
     model = piv.load_model(arguments.model)
     if model is None:
         parser.error("the dense field needs weights: give --model a name or a file")
+    small = piv.load_model(PRESETS["fast"].model)
     runs: dict[str, Callable[[], Any]] = {
         "dense": lambda: piv.analyse(first, second, model=model),
         REFERENCE: openpiv_runner(first, second, "scipy"),
         "coarse": lambda: piv.analyse(first, second, model=None),
+        "fast": lambda: piv.analyse(first, second, model=small, settings=PRESETS["fast"].settings),
     }
     if importlib.util.find_spec("openpiv_rust"):
         runs["OpenPIV 64/32/16, Rust"] = openpiv_runner(first, second, "rust")
@@ -82,6 +85,7 @@ def main() -> None:
     about = {
         "dense": f"piv.analyse, weights {model.name}: a vector at every pixel",
         "coarse": "piv.analyse without a network: windows of 16 px",
+        "fast": f"piv.analyse, preset fast ({PRESETS['fast'].model}): a vector at every pixel",
         REFERENCE: f"OpenPIV {version('openpiv')}, default settings: windows of 16 px",
         "OpenPIV 64/32/16, Rust": "the same with its optional compiled back end",
     }

@@ -15,7 +15,13 @@ from piv.correlate import coarse_field
 from piv.network import ccfcn
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 from piv.network.grow import can_grow, grown
-from piv.network.narrow import _channels, can_narrow, narrowed
+from piv.network.narrow import (
+    _channels,
+    can_narrow,
+    can_narrow_network,
+    narrowed,
+    narrowed_network,
+)
 from piv.network.refine import refine, tile_side
 from piv.network.weights import Model
 from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
@@ -310,10 +316,10 @@ def test_the_first_step_may_have_a_width_of_its_own() -> None:
 def test_a_network_grown_with_another_first_step_keeps_its_later_ones(
     widths: tuple[int, int, int],
 ) -> None:
-    """A first step that is wider somewhere begins anew, and returns the least squares."""
+    """The first step begins anew, as an untrained one: it returns the least squares."""
     small = network()
     torch.manual_seed(1)
-    large = grown(small, replace(FIRST, image_widths=widths, first_widths=(5, 6, 17)))
+    large = grown(small, replace(FIRST, image_widths=widths))
     assert not large.first_step.head.weight.any()
     first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
     start = torch.full((1, 2, 64, 96), 1.0)
@@ -369,7 +375,7 @@ def test_a_first_step_that_stays_what_it_was_is_kept() -> None:
 
 def test_a_network_takes_over_the_weightiest_channels_of_a_wider_first_step() -> None:
     small = network()
-    narrow = grown(small, replace(SMALL, first_widths=(5, 12, 16)))
+    narrow = narrowed_network(small, replace(SMALL, first_widths=(5, 12, 16)))
     assert torch.equal(narrow.first_step.deconvolution.bottom.first.weight,
                        small.first_step.deconvolution.bottom.first.weight)  # fmt: skip
     for old, new in zip(
@@ -381,6 +387,9 @@ def test_a_network_takes_over_the_weightiest_channels_of_a_wider_first_step() ->
     assert not can_narrow(SMALL, replace(FIRST.first, radius=1))
     with pytest.raises(ValueError, match="cannot be narrowed"):
         narrowed(narrow.first_step, SMALL)
+    assert not can_narrow_network(SMALL, replace(SMALL, image_widths=(8, 12, 17)))
+    with pytest.raises(ValueError, match="cannot be narrowed"):
+        narrowed_network(small, SMALL)
 
 
 def test_a_network_grows_in_channels_levels_and_windows_only() -> None:

@@ -13,16 +13,13 @@ import torch
 from torch import Tensor
 
 from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
-from piv.network.narrow import can_narrow, narrowed
 
 
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
     That is: more image channels, further levels, or further windows of the least squares, between
-    which the base stays the same.  The first step may have other widths: one with
-    fewer channels and nothing else begins with the weightiest (:mod:`piv.network.narrow`), any
-    other anew.
+    which the base stays the same.  The first step may have other widths: then it begins anew.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
@@ -48,7 +45,7 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
 
     They agree but for rounding where height and width are multiples of the new stride; elsewhere
     they differ close to the padded border.  What is new is random: seed torch before.  A first
-    step of other widths has another function: it is narrowed, or else new as a whole.
+    step of other widths is new as a whole.
 
     Parameters
     ----------
@@ -85,8 +82,6 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
                 parameter.zero_()  # the only way from the new levels to the old ones
     if old.first == config.first:
         larger.first_step.load_state_dict(network.first_step.state_dict())
-    elif can_narrow(old.first, config.first):
-        larger.first_step = narrowed(network.first_step, config.first)
     return larger
 
 

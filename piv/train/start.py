@@ -80,10 +80,10 @@ def _start(
     if network.config != config:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if can_grow(network.config, config):
-                network = grown(network, config)
-            elif can_narrow_network(network.config, config):
+            if can_narrow_network(network.config, config):
                 network = narrowed_network(network, config)
+            elif can_grow(network.config, config):
+                network = grown(network, config)
             else:
                 raise WeightsError(
                     f"{path} has another network than the recipe, and not one that can grow or be "
