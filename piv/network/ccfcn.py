@@ -8,7 +8,9 @@ by measurement (docs/experiments.md):
 - both frames are moved to mid-time by the current estimate, so the network sees a residual only;
 - local normalised correlation planes join the learned features of each level (fusion);
 - a least-squares (Lucas-Kanade) estimate is the base that the network corrects;
-- the loop runs two or more times, the first step with weights of its own.
+- the loop runs two or more times, the first step with weights of its own;
+- a step may hand on what it has seen to the next, and every other step may look at the pair turned
+  by 180 degrees with the frames swapped, which moves as the pair does but is seen afresh.
 
 Shapes are (B, C, H, W); displacement channels are (u, v) in px, y down.
 """
@@ -52,6 +54,10 @@ class CCFCNConfig:
         Gaussian windows of the least-squares estimates, px; the middle one is the base.
     first_widths : tuple of int
         Channels of the first step in place of ``image_widths``; empty = those.
+    memory : int
+        Channels at 1/2 of the size that a step hands on to the next; 0 = none.
+    turned : bool
+        Whether every second step sees the pair turned by 180 degrees, the frames swapped.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
@@ -59,6 +65,8 @@ class CCFCNConfig:
     radius: int = 2
     base_sigmas: tuple[float, ...] = (3.0, 6.0, 12.0)
     first_widths: tuple[int, ...] = ()
+    memory: int = 0
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if self.first_widths and len(self.first_widths) != len(self.image_widths):
@@ -85,12 +93,13 @@ class CCFCNConfig:
     @property
     def first(self) -> CCFCNConfig:
         """What the first step is built from."""
-        return replace(self, image_widths=self.first_widths or self.image_widths, first_widths=())
+        widths = self.first_widths or self.image_widths
+        return replace(self, image_widths=widths, first_widths=(), turned=False)
 
     @property
     def later(self) -> CCFCNConfig:
         """What the later steps are built from."""
-        return replace(self, first_widths=())
+        return replace(self, first_widths=(), turned=False)
 
     @property
     def stride(self) -> int:
@@ -115,7 +124,7 @@ class CCFCN(nn.Module):
         self.config = config or CCFCNConfig()
         # what the coarse stage leaves differs from what a step leaves: weights of their own
         self.first_step = Step(self.config.first)
-        self.later_steps = Step(self.config.later)
+        self.later_steps = Step(self.config.later, remembers=True)
 
     def forward(
         self,
@@ -148,10 +157,13 @@ class CCFCN(nn.Module):
         height, width = first.shape[-2:]
         frames, visible = self._prepare(first, second, fluid, contrast)
         estimate = _pad_to(start, self.config.stride, "replicate")
+        memory = None
         results = []
         for n in range(steps):
             step = self.first_step if n == 0 else self.later_steps
-            result = step(frames, estimate.detach(), visible, match=n == steps - 1)
+            turned = self.config.turned and n % 2 == 1
+            run = step.turned if turned else step
+            result, memory = run(frames, estimate.detach(), visible, memory, match=n == steps - 1)
             estimate = result.displacement
             results.append(Refinement(*(t[..., :height, :width] for t in result)))
         return results
@@ -229,21 +241,30 @@ def local_mean_and_spread(frame: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor
 
 
 class Step(nn.Module):
-    """One turn of the loop: move the frames, look at what is left, correct the estimate."""
+    """One turn of the loop: move the frames, look at what is left, correct the estimate.
 
-    def __init__(self, config: CCFCNConfig) -> None:
+    Parameters
+    ----------
+    config : CCFCNConfig
+    remembers : bool
+        Whether it reads what the step before hands on, where the network has a memory.
+    """
+
+    def __init__(self, config: CCFCNConfig, *, remembers: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.remembers = remembers
         widths, velocity = config.image_widths, config.velocity_widths
         planes = (2 * config.radius + 1) ** 2
         evidence = 3 * len(config.base_sigmas) + 1
         self.velocity_pyramid = Pyramid(VELOCITY_CHANNELS, velocity) if velocity else None
         extra = velocity or (0,) * len(widths)
         # the two frames, every pixel of each 2 x 2 block a channel: nothing is lost at 1/2
-        self.image_pyramid = ImagePyramid(
-            PIXELS + evidence, widths, tuple(planes + width for width in extra)
-        )
+        measured = [planes + width for width in extra]
+        measured[0] += config.memory if remembers else 0
+        self.image_pyramid = ImagePyramid(PIXELS + evidence, widths, tuple(measured))
         self.deconvolution = Deconvolution(widths)
+        self.keep = nn.Conv2d(widths[0], config.memory, 1) if config.memory else None
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
         zero(self.head)  # an untrained network returns its base
         with torch.no_grad():
@@ -255,10 +276,14 @@ class Step(nn.Module):
         frames: tuple[Tensor, Tensor],
         estimate: Tensor,
         visible: Tensor,
+        memory: Tensor | None = None,
         *,
         match: bool = True,
-    ) -> Refinement:
-        """``frames`` are spline coefficients (B, 1, H, W), ``visible`` is (B, H, W)."""
+    ) -> tuple[Refinement, Tensor | None]:
+        """``frames`` are spline coefficients (B, 1, H, W), ``visible`` is (B, H, W).
+
+        ``memory`` (B, M, H/2, W/2) comes from the step before, and the next one's is returned.
+        """
         config = self.config
         # what is measured is measured in float32; only the convolutions may run in less
         with torch.no_grad(), torch.autocast(estimate.device.type, enabled=False):
@@ -277,14 +302,41 @@ class Step(nn.Module):
         if self.velocity_pyramid is not None:
             velocity = self.velocity_pyramid(for_convolution(shape))
             features = [torch.cat(pair, dim=1) for pair in zip(features, velocity, strict=True)]
+        if memory is not None:
+            features[0] = torch.cat((features[0], memory), dim=1)
         measured = for_convolution(torch.cat((pixels, evidence), dim=1))
         levels = self.image_pyramid(measured, features)
-        correction = self.head(self.deconvolution(levels)).float()
+        seen_here = self.deconvolution(levels)
+        correction = self.head(seen_here).float()
         middle = len(config.base_sigmas) // 2
         base = estimate + F.interpolate(
             squares.values[:, 2 * middle : 2 * middle + 2], scale_factor=2, mode="bilinear"
         )
-        return Refinement(base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, likeness)
+        result = Refinement(
+            base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, likeness
+        )
+        return result, None if self.keep is None else self.keep(seen_here)
+
+    def turned(
+        self,
+        frames: tuple[Tensor, Tensor],
+        estimate: Tensor,
+        visible: Tensor,
+        memory: Tensor | None = None,
+        *,
+        match: bool = True,
+    ) -> tuple[Refinement, Tensor | None]:
+        """The same step on the pair turned by 180 degrees with the frames swapped.
+
+        Both reverse a displacement, so that it stays what it is; only its place is another.
+        """
+        first, second = (half_turn(frame) for frame in frames)
+        memory = None if memory is None else half_turn(memory)
+        result, memory = self(
+            (second, first), half_turn(estimate), half_turn(visible), memory, match=match
+        )
+        back = Refinement(*(half_turn(t) for t in result))
+        return back, None if memory is None else half_turn(memory)
 
 
 class ImagePyramid(nn.Module):
@@ -376,6 +428,11 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+
+def half_turn(x: Tensor) -> Tensor:
+    """(..., H, W) turned by 180 degrees."""
+    return x.flip((-2, -1))
 
 
 def for_convolution(x: Tensor) -> Tensor:

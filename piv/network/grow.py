@@ -18,12 +18,13 @@ from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
-    That is: more image channels, further levels, or further windows of the least squares, between
-    which the base stays the same.  The first step may have other widths: then it begins anew.
+    That is: more image channels, further levels, channels of memory, or further windows of the
+    least squares, between which the base stays the same.  The first step may have other widths:
+    then it begins anew.  Whether every second step sees the pair turned is free.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
-    rest["first_widths"] = ()
+    rest |= {"first_widths": (), "memory": 0, "turned": False}
     return (
         old != new
         and replace(new, **rest) == replace(old, **rest)
@@ -33,6 +34,7 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
         and bool(old.velocity_widths) == bool(new.velocity_widths)
         and set(old.base_sigmas) <= set(new.base_sigmas)
         and _base(old) == _base(new)
+        and new.memory >= old.memory
     )
 
 
@@ -44,8 +46,9 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
     """A network of ``config`` with the function of ``network``.
 
     They agree but for rounding where height and width are multiples of the new stride; elsewhere
-    they differ close to the padded border.  What is new is random: seed torch before.  A first
-    step of other widths is new as a whole.
+    they differ close to the padded border, and where steps see the pair turned that did not, as
+    far as the network is not symmetric.  What is new is random: seed torch before.  A first step of
+    other widths is new as a whole.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def _old_inputs(name: str, number: int, old: CCFCNConfig, new: CCFCNConfig) -> l
         kept = old.image_widths[level]
         more = new.image_widths[level] - kept
         return [n if n < kept else n + more for n in range(number)]
-    # the pixels, then (u, v) of each window, then the strength of each, then the rest
+    # the pixels, then (u, v) of each window, then the strength of each, then the rest; memory last
     place = [new.base_sigmas.index(sigma) for sigma in old.base_sigmas]
     windows = len(new.base_sigmas)
     indices = list(range(PIXELS))

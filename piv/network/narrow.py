@@ -51,6 +51,7 @@ def narrowed(step: Step, config: CCFCNConfig) -> Step:
         if width == step.config.image_widths[level]:
             continue
         for makers, readers in _channels(level, levels):
+            readers = [name for name in readers if f"{name}.weight" in tensors]
             kept = _weightiest(tensors, makers, readers, width)
             for name in makers:
                 outputs = 1 if _transposed(name) else 0
@@ -61,7 +62,7 @@ def narrowed(step: Step, config: CCFCNConfig) -> Step:
                 # whatever else a layer reads comes after these channels
                 rest = torch.arange(step.config.image_widths[level], weights.shape[inputs])
                 tensors[f"{name}.weight"] = weights.index_select(inputs, torch.cat((kept, rest)))
-    narrow = Step(config)
+    narrow = Step(config, remembers=step.remembers)
     narrow.load_state_dict(tensors)
     return narrow
 
@@ -105,7 +106,7 @@ def _channels(level: int, levels: int) -> list[tuple[list[str], list[str]]]:
     if level == 0:
         groups.append(([f"{fuse}.0.0"], [f"{fuse}.1.0"]))
         makers.append(f"{fuse}.1.0")
-        readers.append("head")
+        readers += ["head", "keep"]  # the latter where there is a memory
     else:
         groups.append(([f"image_pyramid.down.{level - 1}.0"], [f"{fuse}.0.0"]))
         groups.append(([f"{fuse}.1.first"], [f"{fuse}.1.second"]))
