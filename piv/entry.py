@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import FrameType
+
+_MOMENT = 0.02  # s
 
 
 class Interrupted(KeyboardInterrupt):
@@ -44,6 +47,7 @@ def begin(program: str, module: str) -> int:
             signal.signal(signal.SIGINT, _interrupt)
         status: int = importlib.import_module(module).main()
         if ours:  # all is done and told: from here on Ctrl-C just ends the process
+            _ask_again(0)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt:
         return _told(program)
@@ -64,6 +68,33 @@ def _told(program: str) -> int:
     return 130
 
 
-def _interrupt(_number: int, _frame: object) -> None:
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Raise, but not while modules load: some libraries abort the process if their loading fails.
+
+    Then it is asked again a moment later; a second Ctrl-C ends the process at once.
+    """
     Interrupted.pressed = True
+    if _loading(frame) and _ask_again(_MOMENT):
+        return
     raise Interrupted
+
+
+def _loading(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _ask_again(seconds: float) -> bool:
+    """Let :func:`_interrupt` be called after this time, 0 = not again; whether that can be done."""
+    import signal
+
+    if not hasattr(signal, "setitimer"):  # Windows
+        return False
+    if seconds:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    return True
