@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pairs import uniform_pair
+from pairs import flow_pair, uniform_pair
 from scipy import ndimage
 
 from piv.correlate import coarse_field
@@ -265,6 +265,8 @@ def test_the_memory_limit_sets_the_tiles() -> None:
             velocity_widths=(4, 4, 4),
             base_sigmas=(2.0, 3.0, 6.0, 9.0, 12.0),
         ),
+        CCFCNConfig(image_widths=(8, 14, 16), velocity_widths=(4, 4, 4), memory=3),
+        CCFCNConfig(image_widths=(9, 12, 16, 8), velocity_widths=(4, 4, 4, 4), memory=5),
     ],
 )
 def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
@@ -288,6 +290,86 @@ def test_a_grown_network_computes_what_the_small_one_did_and_can_learn_more(
         assert layer.grad[8:].any()
     if len(larger.image_widths) > 3:
         assert large.later_steps.deconvolution.up[2].weight.grad.any()
+    if larger.memory:
+        reading = large.later_steps.image_pyramid.fuse[0][0][0].weight
+        assert not reading[:8, -larger.memory :].any()
+        assert reading.grad[:8, -larger.memory :].any()
+
+
+REMEMBERS = replace(SMALL, memory=4)
+
+
+def test_a_step_hears_what_the_one_before_hands_on() -> None:
+    net = network(REMEMBERS).requires_grad_(True)
+    first, second = tensors(uniform_pair((48, 64), 1.5, -0.5))
+    start = torch.zeros(1, 2, 48, 64)
+    one, two = net(first, second, start)
+    two.displacement.square().sum().backward()
+    # a step's estimate is handed on without its gradient, so this one came with the memory
+    assert net.first_step.keep.weight.grad.any()
+    with torch.no_grad():
+        net.first_step.keep.bias += 1.0
+        again = net(first, second, start)
+    assert torch.equal(again[0].displacement, one.displacement)
+    assert not torch.allclose(again[1].displacement, two.displacement, atol=1e-4)
+
+
+def test_memory_grows_and_does_not_shrink() -> None:
+    assert can_grow(SMALL, REMEMBERS)
+    assert not can_grow(REMEMBERS, SMALL)
+    small = network(REMEMBERS)
+    large = grown(small, replace(REMEMBERS, memory=6, image_widths=(9, 12, 16)))
+    first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
+    start = torch.zeros(1, 2, 64, 96)
+    with torch.no_grad():
+        wanted, got = small(first, second, start)[-1], large(first, second, start)[-1]
+    np.testing.assert_allclose(got.displacement, wanted.displacement, atol=1e-4)
+
+
+def test_a_network_with_memory_is_narrowed_too() -> None:
+    wide = network(replace(REMEMBERS, turned=True))
+    config = replace(REMEMBERS, image_widths=(6, 12, 16), first_widths=(5, 12, 16), turned=True)
+    narrow = narrowed_network(wide, config)
+    assert narrow.later_steps.keep.weight.shape == (4, 6, 1, 1)
+    assert narrow.first_step.keep.weight.shape == (4, 5, 1, 1)
+    # what is read of the memory stays as it was
+    reads = [net.later_steps.image_pyramid.fuse[0][0][0].weight for net in (wide, narrow)]
+    assert reads[1].shape[1] == reads[0].shape[1]
+    assert all(any(torch.equal(new, old) for old in reads[0]) for new in reads[1])
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_a_turned_step_measures_the_same(steps: int) -> None:
+    """Least squares do not care how the pair lies: nothing may be turned the wrong way or twice."""
+    pair = flow_pair((47, 64), lambda x, y: (0.8 + 0.4 * np.sin(y / 8), 0.3 * np.cos(x / 9)))
+    first, second = tensors(pair)
+    start = torch.zeros(1, 2, 47, 64)
+    start[:, 0] = 0.8
+    fluid = torch.ones(1, 1, 47, 64)
+    fluid[..., :20, :9] = 0
+    plain, turned = (
+        network(config, trained=False)(first, second, start, fluid, steps)
+        for config in (SMALL, replace(SMALL, turned=True))
+    )
+    for one, other in zip(plain, turned, strict=True):
+        for name in ("displacement", "base", "match"):
+            a, b = getattr(one, name), getattr(other, name)
+            np.testing.assert_allclose(b, a, atol=2e-3)
+    assert float(plain[-1].displacement.std()) > 0.1  # a field in which places differ
+    assert float(plain[-1].match.std()) > 0.006
+
+
+def test_a_turned_step_sees_the_pair_afresh() -> None:
+    first, second = tensors(uniform_pair((48, 64), 1.5, -0.5))
+    start = torch.zeros(1, 2, 48, 64)
+    for remembers in (SMALL, REMEMBERS):
+        plain, turned = (
+            network(config)(first, second, start, steps=3)
+            for config in (remembers, replace(remembers, turned=True))
+        )
+        assert torch.equal(plain[0].displacement, turned[0].displacement)
+        for n in (1, 2):
+            assert not torch.allclose(plain[n].displacement, turned[n].displacement, atol=1e-3)
 
 
 FIRST = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4), first_widths=(5, 6, 7))
