@@ -22,7 +22,10 @@ CONFIG = {
     "radius": 1,
     "base_sigmas": [2.0, 4.0, 8.0],
 }
-RECORD = {"network": CONFIG, "calibration": {"interval_68": 1.2, "interval_95": 3.1}}
+RECORD = {
+    "network": CONFIG,
+    "calibration": {"interval_68": 1.2, "interval_95": 3.1, "power": 0.1},
+}
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_a_file_gives_back_what_was_saved(path, network):
     model = piv.load_model(path)
     assert model.name == "größe 1"
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (model.interval_68, model.interval_95) == (1.2, 3.1)
+    assert (model.interval_68, model.interval_95, model.power) == (1.2, 3.1, 0.1)
     assert model.network.config == network.config
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
     for name, tensor in network.state_dict().items():
@@ -156,6 +159,11 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
         ({"calibration": {"interval_68": 1.0}}, "no positive calibration.interval_95"),
         ({"calibration": None}, "no positive calibration.interval_68"),
         ({"calibration": {"interval_68": -1.0, "interval_95": 2.0}}, "no positive"),
+        (
+            {"calibration": {"interval_68": 1.0, "interval_95": 2.0, "power": "1"}},
+            r"calibration\.power in its record must lie within -1\.\.1",
+        ),
+        ({"calibration": {"interval_68": 1.0, "interval_95": 2.0, "power": 1.5}}, "power"),
     ],
 )
 def test_a_record_that_does_not_fit_is_refused(tmp_path, network, change, message):
@@ -236,6 +244,7 @@ def test_a_model_travels_to_another_process_unchanged(path):
     assert (other.name, other.sha256) == (model.name, model.sha256)
     assert dict(other.record) == dict(model.record)
     assert (other.interval_68, other.interval_95) == (model.interval_68, model.interval_95)
+    assert other.power == model.power == 0.1
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(other.network.state_dict()[name], tensor)
     assert not any(weight.requires_grad for weight in other.network.parameters())

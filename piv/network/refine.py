@@ -53,7 +53,7 @@ def refine(
     refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
     heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
     displacement = torch.lerp(start, refined.displacement, heard)
-    variance = (model.interval_68 * refined.log_scale.exp()).square_()
+    variance = model.half_width(refined.log_scale).square_()
     if settings.views > 1:
         # a mean of views is better than one by the variance between them; half is left at least
         variance = torch.maximum(variance - refined.variance, variance / 4)

@@ -27,6 +27,7 @@ from piv.io.files import replacing
 from piv.network.catalogue import catalogue, folder, known, unknown, weights_path
 from piv.network.ccfcn import CCFCN, CCFCNConfig
 
+REFERENCE_SCALE = 0.05  # px, where the factors of the uncertainty hold as they are
 FORMAT = "ccfcn-piv-weights-1"
 
 __all__ = [
@@ -59,7 +60,11 @@ class Model:
         In evaluation mode, without gradients.
     interval_68, interval_95 : float
         Half-widths of the 68.3 % and the 95 % interval of a component, as multiples of the
-        network's scale ``exp(log_scale)``, calibrated on held-out pairs.
+        network's scale b = ``exp(log_scale)``, calibrated on held-out pairs, where that scale is
+        0.05 px.
+    power : float
+        Elsewhere they are multiples of b (b / 0.05 px)^power, calibrated likewise: what the best
+        images state may be too large by another factor than what the worst do.
     """
 
     name: str
@@ -68,13 +73,20 @@ class Model:
     network: CCFCN
     interval_68: float
     interval_95: float
+    power: float = 0.0
+
+    def half_width(self, log_scale: Tensor) -> Tensor:
+        """Half-width of the 68.3 % interval, px, of a ``log_scale`` of the network."""
+        factor = self.interval_68 * REFERENCE_SCALE**-self.power
+        return factor * torch.exp(log_scale * (1.0 + self.power))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as plain tensors and records."""
         tensors = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
         record = dict(self.record)
         return _restored, (
-            self.name, self.sha256, record, tensors, self.interval_68, self.interval_95
+            self.name, self.sha256, record, tensors,
+            self.interval_68, self.interval_95, self.power,
         )  # fmt: skip
 
 
@@ -149,7 +161,7 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], record: Mappin
         The network's ``state_dict``.
     record : mapping
         Must hold ``network`` (fields of CCFCNConfig) and ``calibration`` (``interval_68`` and
-        ``interval_95``).
+        ``interval_95``, maybe ``power``; see :class:`Model`).
 
     Returns
     -------
@@ -257,6 +269,10 @@ def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
         if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
             raise WeightsError(f"{where}: its record has no positive calibration.{key}")
         intervals.append(float(value))
+    power = factors.get("power", 0.0) if isinstance(factors, dict) else 0.0
+    if not isinstance(power, (int, float)) or not abs(power) < 1:
+        raise WeightsError(f"{where}: calibration.power in its record must lie within -1..1")
+    intervals.append(float(power))
     return Model(name, sha256, MappingProxyType(record), network, *intervals)
 
 

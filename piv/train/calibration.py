@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
+from piv.network.weights import REFERENCE_SCALE
 from piv.post.propagation import error_correlation_length
 from piv.train.data import CoarseStart
 from piv.train.held_out import estimate, held_out
@@ -19,6 +19,9 @@ from piv.train.source import Source
 from piv.types import Float
 
 SHARE_68, SHARE_95 = 0.683, 0.95
+BINS = 20
+LEAST_RANGE = 1.0  # of the logarithms of the scales, over which a power can be told
+LARGEST_POWER = 0.3
 
 
 def calibrate_uncertainty(
@@ -30,7 +33,10 @@ def calibrate_uncertainty(
     size: tuple[int, int] | None = None,
     coarse_start: CoarseStart | None = None,
 ) -> dict[str, Any]:
-    """Multiples of ``exp(log_scale)`` within which 68.3 % and 95 % of the errors lie.
+    """Multiples of the network's scale within which 68.3 % and 95 % of the errors lie.
+
+    That scale is b = ``exp(log_scale)``; what is multiplied is b (b / 0.05 px)^power, with the
+    power at which the share is the same for small and for large scales (:func:`scale_power`).
 
     Both components are pooled, and the classes of the source count equally.  Only pixels with
     particles, outside the mask and not within 8 px of the border, are looked at.
@@ -59,36 +65,81 @@ def calibrate_uncertainty(
     Returns
     -------
     calibration : dict
-        ``interval_68``, ``interval_95``, ``coverage`` (share within the 68.3 % interval per
-        class), ``error_correlation_length`` (px, median over the pairs; what derived quantities
+        ``interval_68``, ``interval_95``, ``power``, ``coverage`` (share within the 68.3 % interval
+        per class), ``error_correlation_length`` (px, median over the pairs; what derived quantities
         need to propagate the uncertainty), ``pairs_per_class``.
     """
     pairs = recipe.calibration_pairs if pairs is None else pairs
     size = (recipe.render, recipe.render) if size is None else size
-    ratios: dict[str, Float] = {}
+    errors_of: dict[str, Float] = {}
+    scales_of: dict[str, Float] = {}
     lengths: list[float] = []
     for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
-        parts = []
+        parts: list[tuple[Float, Float]] = []
         for one in batch.singles():
             displacement, log_scale = estimate(network, one, recipe)
             inner = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
             errors = (displacement - one.truth)[inner]
-            ratio = errors.abs() * torch.exp(-log_scale[inner])
-            where = (one.seeded & one.fluid)[inner].expand_as(ratio)
-            parts.append(ratio[where].numpy())
+            where = (one.seeded & one.fluid)[inner].expand_as(errors)
+            parts.append((errors.abs()[where].numpy(), log_scale[inner][where].numpy()))
             if bool(where.any()):
                 lengths.append(error_correlation_length(errors.masked_fill(~where, np.nan).numpy()))
-        ratios[kind] = np.concatenate(parts).astype(np.float64)
-    ratios = {kind: values for kind, values in ratios.items() if values.size}
+        if sum(part[0].size for part in parts):
+            errors_of[kind], scales_of[kind] = (
+                np.concatenate(which).astype(np.float64) for which in zip(*parts, strict=True)
+            )
+    power = scale_power(list(errors_of.values()), list(scales_of.values()), SHARE_68)
+    ratios = {
+        kind: values * REFERENCE_SCALE**power * np.exp(-(1.0 + power) * scales_of[kind])
+        for kind, values in errors_of.items()
+    }
     factor = interval_factor(list(ratios.values()), SHARE_68)
     length = median_of_finite(lengths)
     return {
         "interval_68": factor,
         "interval_95": interval_factor(list(ratios.values()), SHARE_95),
+        "power": power,
         "coverage": {kind: float(np.mean(values <= factor)) for kind, values in ratios.items()},
         "error_correlation_length": length if math.isfinite(length) else None,
         "pairs_per_class": pairs,
     }
+
+
+def scale_power(errors: list[Float], log_scales: list[Float], share: float) -> float:
+    r"""The p for which :math:`|e| / b^{1+p}` has the same quantile at every scale b.
+
+    A line through the logarithm of that quantile of the errors over :math:`\ln b`, in twenty bins
+    of equal weight.
+
+    Parameters
+    ----------
+    errors, log_scales : list of arrays
+        \|error\| in px and the logarithm of its scale, one array per class, none empty; the classes
+        count equally.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    power : float
+        0 where the scales differ too little to tell; never beyond -0.3 or 0.3.
+    """
+    if not errors:
+        return 0.0
+    values, scales = np.concatenate(errors), np.concatenate(log_scales)
+    weights = np.concatenate([np.full(part.size, 1.0 / part.size) for part in errors])
+    order = np.argsort(scales, kind="stable")
+    bins = np.minimum(BINS * np.cumsum(weights[order]) / len(errors), BINS - 1).astype(int)
+    line = []
+    for number in range(BINS):
+        inside = order[bins == number]
+        if inside.size and (quantile := _quantile(values[inside], weights[inside], share)) > 0:
+            line.append((float(np.mean(scales[inside])), math.log(quantile)))
+    across = [x for x, _ in line]
+    if len(line) < BINS // 2 or max(across) - min(across) < LEAST_RANGE:
+        return 0.0
+    slope = float(np.polyfit(across, [y for _, y in line], 1)[0])
+    return float(np.clip(slope - 1.0, -LARGEST_POWER, LARGEST_POWER))
 
 
 def median_of_finite(values: Sequence[float]) -> float:
@@ -107,9 +158,12 @@ def interval_factor(ratios: list[Float], share: float) -> float:
     share : float
         0 to 1.
     """
-    values = np.concatenate(ratios)
     weights = np.concatenate([np.full(part.size, 1.0 / part.size) for part in ratios])
+    return _quantile(np.concatenate(ratios), weights, share)
+
+
+def _quantile(values: Float, weights: Float, share: float) -> float:
     order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[order]) / len(ratios)
-    place = min(int(np.searchsorted(below, share)), values.size - 1)
+    below = np.cumsum(weights[order])
+    place = min(int(np.searchsorted(below, share * below[-1])), values.size - 1)
     return float(values[order][place])

@@ -9,9 +9,14 @@ import pytest
 import torch
 
 from piv.errors import InputError, SettingsError, WeightsError
-from piv.network.weights import load_model, read_weights
+from piv.network.weights import Model, load_model, read_weights
 from piv.train import checkpoint
-from piv.train.calibration import calibrate_uncertainty, interval_factor, median_of_finite
+from piv.train.calibration import (
+    calibrate_uncertainty,
+    interval_factor,
+    median_of_finite,
+    scale_power,
+)
 from piv.train.loop import Training, open_run
 from piv.train.progress import Plan
 from train.test_optimiser import assert_same
@@ -358,6 +363,28 @@ def test_intervals_hold_what_they_say_on_known_ratios():
     shares = [np.mean(part <= factor) for part in (few, many)]
     assert np.mean(shares) == pytest.approx(0.683, abs=1e-3)  # the classes count equally
     assert interval_factor([few], 0.683) == pytest.approx(-math.log(1 - 0.683), rel=0.06)
+
+
+@pytest.mark.parametrize("power", [-0.1, 0.0, 0.12])
+def test_the_power_makes_small_and_large_scales_hold_alike(power):
+    rng = np.random.default_rng(6)
+    scales = [rng.normal(math.log(0.01), 0.3, 90000), rng.normal(math.log(0.2), 0.6, 20000)]
+    errors = [np.abs(rng.laplace(size=s.size)) * np.exp((1 + power) * s) for s in scales]
+    found = scale_power(errors, scales, 0.683)
+    assert found == pytest.approx(power, abs=0.02)
+    # noisier still, and nothing to tell it from
+    assert scale_power([np.exp(3 * part) for part in scales], scales, 0.683) == 0.3
+    assert scale_power(errors[:1], [0.01 * scales[0]], 0.683) == 0.0
+    assert scale_power([], [], 0.683) == 0.0
+    assert scale_power([np.zeros(50)], [np.linspace(-4, 0, 50)], 0.683) == 0.0
+
+
+def test_the_half_width_grows_as_the_power_says(finished):
+    factor, power = 1.3, 0.07
+    model = Model("name", "", {}, finished.average, factor, 2.5, power)
+    log_scale = torch.tensor([math.log(0.05), math.log(0.2)])
+    wanted = [factor * 0.05, factor * 0.2 * (0.2 / 0.05) ** power]
+    assert model.half_width(log_scale).tolist() == pytest.approx(wanted)
 
 
 def test_calibration_reports_the_coverage_of_its_classes(finished, source):
