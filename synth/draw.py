@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +59,7 @@ class Drawn:
 Options: TypeAlias = Mapping[str, float]
 Drawer: TypeAlias = Callable[[np.random.Generator, Frame, Options], Drawn]
 Wave: TypeAlias = Callable[[float, float, float, float], Flow]
+SHORTEST_OVERTONE = 4.0  # px: what pixels can still show of a profile
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -155,20 +157,40 @@ def sine(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn:
     """Sinusoidal shear; with the option ``sweep`` wavelengths 8 to 128 px by the index.
 
     With ``fixed`` the wavelength is that of the options, the amplitude is not scaled either, and
-    the direction goes from one axis to the other with the index.
+    the direction goes from one axis to the other with the index.  With ``overtones`` the profile is
+    no sine but any, of overtones as strong as that at random and with random phases.
     """
     phase = rng.uniform(0, 2 * math.pi)
     if options.get("sweep"):
         wavelength = float((8, 11, 16, 23, 32, 45, 64, 90, 128)[frame.index % 9])
-        return _fixed_wave(rng, wavelength, (frame.index // 9) % 2 * math.pi / 2, phase)
-    if options.get("fixed"):
+        angle = (frame.index // 9) % 2 * math.pi / 2
+    elif options.get("fixed"):
         wavelength = options.get("wavelength", 64.0)
         angle = options.get("angle", frame.index % 2 * math.pi / 2)
-        return _fixed_wave(rng, wavelength, angle, phase)
-    wavelength = options.get("wavelength", log_uniform(rng, 10, 2 * frame.side))
-    angle = options.get("angle", rng.uniform(0, math.pi))
+    else:
+        wavelength = options.get("wavelength", log_uniform(rng, 10, 2 * frame.side))
+        angle = options.get("angle", rng.uniform(0, math.pi))
+    wave: Wave = flows.sine
+    more: dict[str, Any] = {}
+    if strength := options.get("overtones", 0.0):
+        parts = _overtones(rng, wavelength, strength)
+        wave, more = partial(flows.overtones, parts=parts), {"overtones": parts}
+    if options.get("sweep") or options.get("fixed"):
+        drawn = _fixed_wave(rng, wavelength, angle, phase, wave)
+        return replace(drawn, record=drawn.record | more)
     record = {"wavelength": wavelength, "angle": angle, "phase": phase}
-    return Drawn(flows.sine(1.0, wavelength, angle, phase), record)
+    return Drawn(wave(1.0, wavelength, angle, phase), record | more)
+
+
+def _overtones(
+    rng: np.random.Generator, wavelength: float, strength: float
+) -> list[tuple[int, float, float]]:
+    """Random parts of :func:`synth.flows.overtones`, none shorter than 4 px."""
+    last = min(6, int(wavelength / SHORTEST_OVERTONE))
+    return [
+        (k, strength * float(rng.normal()) / k**1.5, float(rng.uniform(0, 2 * math.pi)))
+        for k in range(2, last + 1)
+    ]
 
 
 def _fixed_wave(

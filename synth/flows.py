@@ -164,6 +164,30 @@ def sine(amplitude: float, wavelength: float, angle: float, phase: float) -> Flo
     return flow
 
 
+def overtones(
+    amplitude: float,
+    wavelength: float,
+    angle: float,
+    phase: float,
+    parts: Sequence[tuple[int, float, float]],
+) -> Flow:
+    r"""Shear of any periodic profile: :func:`sine` with parts (k, a, phi) of wavelength lambda/k.
+
+    :math:`\frac{A}{\sqrt{1 + \sum a^2}} [\sin(\kappa n + \varphi) + \sum a \sin(k (\kappa n +
+    \varphi) + \phi)],\ \kappa = 2\pi/\lambda`: with the rms of the sine alone.
+    """
+    scale = amplitude / math.sqrt(1.0 + sum(a**2 for _, a, _ in parts))
+
+    def profile(n: Tensor) -> Tensor:
+        turn = 2 * math.pi / wavelength * n + phase
+        whole = torch.sin(turn)
+        for k, a, shift in parts:
+            whole = whole + a * torch.sin(k * turn + shift)
+        return scale * whole
+
+    return parallel(profile, (0.0, 0.0), angle)
+
+
 def triangle(amplitude: float, wavelength: float, angle: float, phase: float) -> Flow:
     r"""Shear with straight flanks: :func:`sine` with :math:`\frac{2}{\pi}\arcsin\sin`."""
     wave = sine(1.0, wavelength, 0.0, phase)

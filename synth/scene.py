@@ -44,7 +44,13 @@ FLOWS: dict[str, tuple[Drawer, dict[str, tuple[float, float]]]] = {
     "linear": (draw.linear, {"angle": _ANGLE}),
     "sine": (
         draw.sine,
-        {"sweep": _SWITCH, "fixed": _SWITCH, "wavelength": _LENGTH, "angle": _ANGLE},
+        {
+            "sweep": _SWITCH,
+            "fixed": _SWITCH,
+            "overtones": (0.0, 2.0),
+            "wavelength": _LENGTH,
+            "angle": _ANGLE,
+        },
     ),
     "triangle": (draw.triangle, {"wavelength": _LENGTH, "angle": _ANGLE}),
     "step": (draw.step, {"jump": (0.1, 20.0), "thickness": (0.0, 100.0), "angle": _ANGLE}),

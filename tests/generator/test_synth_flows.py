@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synth import flows, shapes, spectral, walls
-from synth.draw import Frame
+from synth.draw import Frame, sine
 from synth.flows import Flow
 from synth.scene import FLOWS
 
@@ -43,6 +43,7 @@ INCOMPRESSIBLE = {
     "taylor-green": flows.taylor_green(MIDDLE, 2.0, 40.0, 0.3),
     "sine": flows.sine(1.0, 20.0, 0.7, 0.2),
     "triangle": flows.triangle(1.0, 20.0, 0.7, 0.2),
+    "overtones": flows.overtones(1.0, 30.0, 0.7, 0.2, [(2, 0.5, 1.0), (3, -0.3, 2.0)]),
     "step": flows.step(MIDDLE, 2.0, 1.5, 0.3),
     "poiseuille": flows.poiseuille(MIDDLE, 60.0, 3.0, 0.2),
     "laminar": flows.laminar_layer((0.0, 0.0), 80.0, 3.0),
@@ -110,6 +111,32 @@ def test_triangle_is_straight_and_step_jumps() -> None:
     assert torch.equal(u, 1.5 * torch.sign(n))
     u, _ = flows.step((0.0, 0.0), 3.0, 2.0, 0.0)(n, torch.tensor(0.0))
     assert float(u[7]) == pytest.approx(1.5 * math.tanh(1.0))
+
+
+def test_overtones_are_sines_of_parts_of_the_wavelength() -> None:
+    n, zero = torch.linspace(0.0, 24.0, 25)[:-1], torch.tensor(0.0)
+    parts = [(2, 0.5, 1.0), (3, -0.3, 2.0)]
+    u, v = flows.overtones(1.5, 24.0, 0.0, 0.4, parts)(n, zero)
+    assert not v.any()
+    amplitudes = torch.fft.rfft(u).abs() / 12
+    scale = 1.5 / math.sqrt(1 + 0.25 + 0.09)
+    assert amplitudes[1:5].tolist() == pytest.approx(
+        [scale, 0.5 * scale, 0.3 * scale, 0.0], abs=1e-5
+    )
+    assert float(u.square().mean().sqrt()) == pytest.approx(1.5 / math.sqrt(2), rel=1e-5)
+    none, _ = flows.overtones(1.5, 24.0, 0.0, 0.4, [])(n, zero)
+    assert torch.allclose(none, flows.sine(1.5, 24.0, 0.0, 0.4)(n, zero)[0], atol=1e-6)
+
+
+def test_no_overtone_is_drawn_below_4_px() -> None:
+    frame = Frame((64, 64), "train", 0)
+    for wavelength, last in ((7.0, 1), (9.0, 2), (13.0, 3), (64.0, 6)):
+        options = {"fixed": 1.0, "wavelength": wavelength, "angle": 0.3, "overtones": 1.0}
+        record = sine(np.random.default_rng(3), frame, options).record
+        assert [k for k, _, _ in record["overtones"]] == list(range(2, last + 1))
+        plain = sine(np.random.default_rng(3), frame, options | {"overtones": 0.0}).record
+        assert "overtones" not in plain
+        assert plain["phase"] == record["phase"]
 
 
 def test_reichardts_law_has_the_viscous_layer_and_the_logarithm() -> None:
