@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
 from piv.network.weights import REFERENCE_SCALE
 from piv.post.propagation import error_correlation_length
-from piv.train.data import CoarseStart
+from piv.train.data import Batch, CoarseStart
 from piv.train.held_out import estimate, held_out
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source
@@ -26,7 +26,7 @@ LARGEST_POWER = 0.3
 
 def calibrate_uncertainty(
     network: CCFCN,
-    source: Source,
+    sources: Sequence[Source],
     recipe: TrainRecipe,
     *,
     pairs: int | None = None,
@@ -38,7 +38,7 @@ def calibrate_uncertainty(
     That scale is b = ``exp(log_scale)``; what is multiplied is b (b / 0.05 px)^power, with the
     power at which the share is the same for small and for large scales (:func:`scale_power`).
 
-    Both components are pooled, and the classes of the source count equally.  Only pixels with
+    Both components are pooled, and the classes of all sources count equally.  Only pixels with
     particles, outside the mask and not within 8 px of the border, are looked at.
 
     The network is asked directly, not by way of :func:`piv.network.refine.refine`: what is wanted
@@ -51,8 +51,8 @@ def calibrate_uncertainty(
     Parameters
     ----------
     network : CCFCN
-    source : Source
-        Its split ``validation`` is used, never the pairs that were learned from.
+    sources : sequence of Source
+        Their split ``validation`` is used, never the pairs that were learned from.
     recipe : TrainRecipe
         Names precision, refinement steps and, by default, the number and size of the pairs.
     pairs : int, optional
@@ -66,15 +66,16 @@ def calibrate_uncertainty(
     -------
     calibration : dict
         ``interval_68``, ``interval_95``, ``power``, ``coverage`` (share within the 68.3 % interval
-        per class), ``error_correlation_length`` (px, median over the pairs; what derived quantities
-        need to propagate the uncertainty), ``pairs_per_class``.
+        per class, which is ``source/class`` where there are several sources),
+        ``error_correlation_length`` (px, median over the pairs; what derived quantities need to
+        propagate the uncertainty), ``pairs_per_class``.
     """
     pairs = recipe.calibration_pairs if pairs is None else pairs
     size = (recipe.render, recipe.render) if size is None else size
     errors_of: dict[str, Float] = {}
     scales_of: dict[str, Float] = {}
     lengths: list[float] = []
-    for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
+    for kind, batch in _batches(sources, pairs, size, coarse_start):
         parts: list[tuple[Float, Float]] = []
         for one in batch.singles():
             displacement, log_scale = estimate(network, one, recipe)
@@ -103,6 +104,18 @@ def calibrate_uncertainty(
         "error_correlation_length": length if math.isfinite(length) else None,
         "pairs_per_class": pairs,
     }
+
+
+def _batches(
+    sources: Sequence[Source],
+    pairs: int,
+    size: tuple[int, int],
+    coarse_start: CoarseStart | None,
+) -> Iterator[tuple[str, Batch]]:
+    """The validation pairs of every class, one source in memory at a time."""
+    for source in sources:
+        for kind, batch in held_out(source, "validation", pairs, size, coarse_start).items():
+            yield (kind if len(sources) == 1 else f"{source.name}/{kind}"), batch
 
 
 def scale_power(errors: list[Float], log_scales: list[Float], share: float) -> float:

@@ -24,7 +24,7 @@ from piv.train.optimiser import Optimiser
 from piv.train.processes import Gang
 from piv.train.progress import Clock, Plan, Progress
 from piv.train.recipe import TrainRecipe
-from piv.train.source import Source, open_source
+from piv.train.source import Source, open_source, open_sources
 from piv.train.start import first_network
 
 CHECKPOINT_SECONDS = 120.0
@@ -79,6 +79,8 @@ class Training:
         self.output = output
         self.plan = plan
         self.source = open_source(recipe.source) if source is None else source
+        # opened now, so that a wrong name does not wait for the end of the training
+        self.calibrated_on = open_sources(recipe.calibration) or [self.source]
         self.coarse_start = coarse_start
         network, self.history = first_network(recipe, start_from, resumed=resumed)
         self.learner = Learner(network, recipe, self.gang)

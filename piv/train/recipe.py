@@ -84,8 +84,8 @@ class TrainRecipe:
     validation_pairs: int = option(4, "pairs per class for the validation error", low=1)
     calibration: str = option(
         "",
-        "data source on whose validation split the uncertainty is calibrated; "
-        "empty = that of the training",
+        "data sources on whose validation splits the uncertainty is calibrated, more than one "
+        "parted by a semicolon; empty = that of the training",
     )
     calibration_pairs: int = option(8, "pairs per class for the uncertainty's factors", low=1)
     first_step_from: str = option(

@@ -100,3 +100,14 @@ def open_source(spec: str) -> Source:
         )
     source: Source = found[provider].load()(argument)
     return source
+
+
+def open_sources(specs: str) -> list[Source]:
+    """The sources of a text such as ``synth:evaluation; synth:resolution``; none of an empty one.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be opened.
+    """
+    return [open_source(spec.strip()) for spec in specs.split(";") if spec.strip()]

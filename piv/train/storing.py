@@ -13,7 +13,6 @@ from piv.train.calibration import calibrate_uncertainty
 from piv.train.progress import Clock
 from piv.train.provenance import stage_record, weights_record
 from piv.train.recipe import TrainRecipe
-from piv.train.source import open_source
 
 if TYPE_CHECKING:
     from piv.train.loop import Training
@@ -109,10 +108,8 @@ def export(run: Training, path: Path, name: str) -> str:
     -------
     sha256 : str
     """
-    spec = run.recipe.calibration
-    source = open_source(spec) if spec else run.source
     calibration = calibrate_uncertainty(
-        run.average, source, run.recipe, coarse_start=run.coarse_start
+        run.average, run.calibrated_on, run.recipe, coarse_start=run.coarse_start
     )
     stage = stage_record(
         name,

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,9 +130,18 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path, source, tiny):
 
 def test_what_concerns_the_export_alone_may_change(tmp_path, source, tiny):
     run_of(tiny, tmp_path, source, 1).run()
-    other = dataclasses.replace(tiny, calibration="synth:evaluation", calibration_pairs=3)
+    both = "synth:evaluation; synth:resolution"
+    other = dataclasses.replace(tiny, calibration=both, calibration_pairs=3)
     run = Training.resume(other, tmp_path, source=source)
     assert run.recipe.calibration_pairs == 3
+    assert [one.name for one in run.calibrated_on] == ["evaluation", "resolution"]
+
+
+def test_a_wrong_source_of_the_calibration_is_told_at_once(tmp_path, source, tiny):
+    wrong = dataclasses.replace(tiny, calibration="synth:evaluation; synth:evalution")
+    with pytest.raises(InputError, match="evalution"):
+        run_of(wrong, tmp_path, source, 1)
+    assert run_of(tiny, tmp_path, source, 1).calibrated_on == [source]
 
 
 def test_there_must_be_something_to_resume(tmp_path, tiny):
@@ -387,8 +397,34 @@ def test_the_half_width_grows_as_the_power_says(finished):
     assert model.half_width(log_scale).tolist() == pytest.approx(wanted)
 
 
+def test_the_classes_of_all_sources_count_equally(finished, source):
+    """Twice the same source changes no factor; other pairs do, and every class is named."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Renamed:
+        name: str
+        of: Any
+        classes: tuple[str, ...]
+
+        def pair(self, split, index, kind, size):
+            return self.of.pair(split, index + (100 if self.name == "other" else 0), kind, size)
+
+    def factors(*sources):
+        found = calibrate_uncertainty(finished.average, sources, finished.recipe, pairs=2)
+        return found, [found[key] for key in ("interval_68", "interval_95", "power")]
+
+    copy, other = (Renamed(name, source, source.classes) for name in ("copy", "other"))
+    _, alone = factors(source)
+    twice, same = factors(source, copy)
+    _, differing = factors(source, other)
+    assert same == pytest.approx(alone)
+    assert differing != pytest.approx(alone)
+    names = [f"{name}/{kind}" for name in (source.name, "copy") for kind in source.classes]
+    assert list(twice["coverage"]) == names
+
+
 def test_calibration_reports_the_coverage_of_its_classes(finished, source):
-    found = calibrate_uncertainty(finished.average, source, finished.recipe, pairs=2)
+    found = calibrate_uncertainty(finished.average, [source], finished.recipe, pairs=2)
     assert np.mean(list(found["coverage"].values())) == pytest.approx(0.683, abs=0.01)
     assert found["pairs_per_class"] == 2
     # errors of neighbouring pixels come from the same particles, those of distant ones do not
