@@ -77,6 +77,32 @@ def test_an_untrained_network_returns_its_least_squares_base() -> None:
     np.testing.assert_allclose(inner, [1.5, -0.5], atol=0.02)
 
 
+def test_without_least_squares_an_untrained_network_returns_its_start() -> None:
+    pair = uniform_pair((64, 96), 1.5, -0.5)
+    start = torch.full((1, 2, 64, 96), 0.7)
+    plain = replace(SMALL, base_sigmas=())
+    result = network(plain, trained=False)(*tensors(pair), start)[-1]
+    assert torch.equal(result.displacement, start)
+    assert torch.equal(result.base, start)
+    corrected = network(plain)(*tensors(pair), start)[-1]
+    assert not torch.equal(corrected.displacement, corrected.base)
+    assert not can_grow(plain, SMALL)
+
+
+def test_the_frames_are_moved_by_the_spline_that_is_asked_for() -> None:
+    pair = uniform_pair((64, 96), 1.5, -0.5)
+    start = torch.zeros(1, 2, 64, 96)
+    start[:, 0], start[:, 1] = 1.2, -0.3
+    cubic, quintic = (
+        network(replace(SMALL, spline=n), trained=False)(*tensors(pair), start)[0].displacement
+        for n in (3, 5)
+    )
+    difference = (cubic - quintic)[..., 8:-8, 8:-8].abs()
+    assert 1e-6 < float(difference.max()) < 0.02
+    with pytest.raises(ValueError, match="spline must be 3 or 5, not 4"):
+        CCFCNConfig(spline=4)
+
+
 def test_the_steps_feed_each_other() -> None:
     first, second = tensors(uniform_pair((64, 96), 1.5, -0.5))
     start = torch.zeros(1, 2, 64, 96)

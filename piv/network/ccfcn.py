@@ -28,7 +28,6 @@ from torch.nn import functional as F
 from piv.filters import gaussian, halve
 from piv.spline import coefficients, deform_pair, seen_in_both
 
-SPLINE = 3  # degree with which the frames are moved
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
 STATISTICS_STRIDE = 4  # the local statistics are computed at 1/4 of the size
 CONTRAST_FLOOR = 0.15  # part of the well-lit contrast below which the normalisation stops
@@ -51,13 +50,16 @@ class CCFCNConfig:
     radius : int
         The correlation planes hold the shifts -radius..radius of each level.
     base_sigmas : tuple of float
-        Gaussian windows of the least-squares estimates, px; the middle one is the base.
+        Gaussian windows of the least-squares estimates, px; the middle one is the base.  Empty =
+        no least squares: the estimate before the step is the base.
     first_widths : tuple of int
         Channels of the first step in place of ``image_widths``; empty = those.
     memory : int
         Channels at 1/2 of the size that a step hands on to the next; 0 = none.
     turned : bool
         Whether every second step sees the pair turned by 180 degrees, the frames swapped.
+    spline : int
+        Degree with which the frames are moved, 3 or 5.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
@@ -67,8 +69,11 @@ class CCFCNConfig:
     first_widths: tuple[int, ...] = ()
     memory: int = 0
     turned: bool = False
+    spline: int = 3
 
     def __post_init__(self) -> None:
+        if self.spline not in (3, 5):
+            raise ValueError(f"spline must be 3 or 5, not {self.spline}")
         if self.first_widths and len(self.first_widths) != len(self.image_widths):
             raise ValueError(
                 f"the first step differs in depth: {self.image_widths}, {self.first_widths}"
@@ -185,7 +190,7 @@ class CCFCN(nn.Module):
                 lit = well_lit(spread, pixels) if given is None else given
                 floor = CONTRAST_FLOOR * lit.clamp(min=1e-6)[:, None, None, None]
                 normalised.append(((padded - mean) / (spread + floor)).clamp(-4, 12) * pixels)
-            a, b = (coefficients(frame, SPLINE) for frame in normalised)
+            a, b = (coefficients(frame, self.config.spline) for frame in normalised)
             return (a, b), pixels[:, 0]
 
 
@@ -287,16 +292,18 @@ class Step(nn.Module):
         config = self.config
         # what is measured is measured in float32; only the convolutions may run in less
         with torch.no_grad(), torch.autocast(estimate.device.type, enabled=False):
-            first, second = deform_pair(*frames, estimate, SPLINE)
+            first, second = deform_pair(*frames, estimate, config.spline)
             seen = seen_in_both(visible, estimate)[:, None]
             first, second = first * seen, second * seen
-            squares = least_squares(first, second, config.base_sigmas)
+            squares = (
+                least_squares(first, second, config.base_sigmas) if config.base_sigmas else None
+            )
             planes = correlation_pyramid(
                 first, second, config.radius, levels=len(config.image_widths)
             )
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
             likeness = local_match(first, second) if match else torch.zeros_like(first)
-            evidence = torch.cat((squares.values, squares.strength, halve(seen)), dim=1)
+            evidence = torch.cat((*(squares or ()), halve(seen)), dim=1)
             shape = velocity_features(estimate)
         features = [for_convolution(plane) for plane in planes]
         if self.velocity_pyramid is not None:
@@ -308,10 +315,11 @@ class Step(nn.Module):
         levels = self.image_pyramid(measured, features)
         seen_here = self.deconvolution(levels)
         correction = self.head(seen_here).float()
-        middle = len(config.base_sigmas) // 2
-        base = estimate + F.interpolate(
-            squares.values[:, 2 * middle : 2 * middle + 2], scale_factor=2, mode="bilinear"
-        )
+        base = estimate
+        if squares is not None:
+            middle = len(config.base_sigmas) // 2
+            found = squares.values[:, 2 * middle : 2 * middle + 2]
+            base = estimate + F.interpolate(found, scale_factor=2, mode="bilinear")
         result = Refinement(
             base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, likeness
         )

@@ -39,7 +39,7 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
 
 
 def _base(config: CCFCNConfig) -> float:
-    return config.base_sigmas[len(config.base_sigmas) // 2]
+    return config.base_sigmas[len(config.base_sigmas) // 2] if config.base_sigmas else 0.0
 
 
 def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:

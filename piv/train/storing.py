@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piv.errors import SettingsError
+from piv.network.ccfcn import CCFCNConfig
 from piv.network.weights import plain_config, save_weights
 from piv.train import checkpoint, curve
 from piv.train import recipe as recipes
@@ -83,7 +84,8 @@ def restore(run: Training, state: dict[str, Any]) -> None:
         raise SettingsError(
             f"{run.output} was trained in {processes} processes: resume it in as many"
         )
-    if plain_config(run.network) != state["network_config"]:
+    # by its settings, not their text: a setting that came later has its default
+    if run.network.config != CCFCNConfig.from_dict(state["network_config"]):
         raise SettingsError(f"{run.output} was trained with another version of the network")
     run.learner.restore(state)
     run.history = state["history"]
