@@ -22,7 +22,7 @@ from piv.network.narrow import (
     narrowed,
     narrowed_network,
 )
-from piv.network.refine import refine, tile_side
+from piv.network.refine import OVERLAP, refine, tile_side
 from piv.network.weights import Model
 from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
 from piv.types import Flag, ImagePair, VectorField
@@ -259,11 +259,11 @@ def test_the_same_pair_gives_the_same_numbers() -> None:
 
 
 def test_tiles_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = uniform_pair((420, 300), 2.4, -1.1, density=0.03)
+    pair = uniform_pair((600, 300), 2.4, -1.1, density=0.03)
     start, weights = coarse(pair), model()
     precise = RefineSettings(precision="float32")
     whole = refine(pair, start, weights, precise)
-    monkeypatch.setattr("piv.network.refine.tile_side", lambda *_: 256)
+    monkeypatch.setattr("piv.network.refine.tile_side", lambda *_: 4 * OVERLAP)
     tiles = refine(pair, start, weights, precise)
     assert np.abs(tiles.u - whole.u).max() < 5e-3
     assert np.abs(np.asarray(tiles.uncertainty_u) - np.asarray(whole.uncertainty_u)).max() < 5e-3
@@ -271,7 +271,9 @@ def test_tiles_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_memory_limit_sets_the_tiles() -> None:
     assert tile_side(500, 700, 2.0) == 700
-    assert 256 <= tile_side(5000, 5000, 1.0) < 2000
+    assert 4 * OVERLAP <= tile_side(5000, 5000, 1.0) < 2000
+    # no pixel lies in more than two tiles along an axis, or their weights were not 1 together
+    assert tile_side(5000, 5000, 0.05) == 4 * OVERLAP
     assert tile_side(5000, 5000, 0.1) < tile_side(5000, 5000, 1.0)
 
 

@@ -82,5 +82,5 @@ def test_tiles_leave_no_seams(analysed: tuple[piv.ImagePair, piv.Analysis]) -> N
     )
     # where there are no particles the network's context may matter; elsewhere it must not
     measured = (result.field.flags & Flag.FALLBACK) == 0
-    assert np.quantile(difference[measured], 0.999) < 0.02
+    assert np.quantile(difference[measured], 0.999) < 0.015  # measured 0.005 to 0.009
     assert (difference[measured] < np.maximum(uncertainty[measured], 0.02)).mean() > 0.9999
