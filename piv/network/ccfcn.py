@@ -10,7 +10,10 @@ by measurement (docs/experiments.md):
 - a least-squares (Lucas-Kanade) estimate is the base that the network corrects;
 - the loop runs two or more times, the first step with weights of its own;
 - a step may hand on what it has seen to the next, and every other step may look at the pair turned
-  by 180 degrees with the frames swapped, which moves as the pair does but is seen afresh.
+  by 180 degrees with the frames swapped, which moves as the pair does but is seen afresh;
+- an estimate may be smoothed before the next step starts from it (what is lost is measured again,
+  while scatter from pixel to pixel would stay for ever: the next step does not see it), and the
+  last one, where the network says so, after it.
 
 Shapes are (B, C, H, W); displacement channels are (u, v) in px, y down.
 """
@@ -60,6 +63,12 @@ class CCFCNConfig:
         Whether every second step sees the pair turned by 180 degrees, the frames swapped.
     spline : int
         Degree with which the frames are moved, 3 or 5.
+    smooth : float
+        Standard deviation of the Gaussian, px, that smooths an estimate before the next step starts
+        from it; 0 = none.
+    blend : tuple of float
+        Gaussians, px, of which the last step may mix so much into its answer as it finds good,
+        pixel by pixel; empty = none.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
@@ -70,8 +79,14 @@ class CCFCNConfig:
     memory: int = 0
     turned: bool = False
     spline: int = 3
+    smooth: float = 0.0
+    blend: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.smooth < 0 or any(sigma <= 0 for sigma in self.blend):
+            raise ValueError(
+                f"smooth must be 0 or more and blend above 0: {self.smooth}, {self.blend}"
+            )
         if self.spline not in (3, 5):
             raise ValueError(f"spline must be 3 or 5, not {self.spline}")
         if self.first_widths and len(self.first_widths) != len(self.image_widths):
@@ -168,8 +183,10 @@ class CCFCN(nn.Module):
             step = self.first_step if n == 0 else self.later_steps
             turned = self.config.turned and n % 2 == 1
             run = step.turned if turned else step
-            result, memory = run(frames, estimate.detach(), visible, memory, match=n == steps - 1)
-            estimate = result.displacement
+            if n > 0 and self.config.smooth > 0:
+                estimate = smoothed(estimate, visible[:, None], self.config.smooth)
+            result, memory = run(frames, estimate, visible, memory, last=n == steps - 1)
+            estimate = result.displacement.detach()
             results.append(Refinement(*(t[..., :height, :width] for t in result)))
         return results
 
@@ -270,6 +287,11 @@ class Step(nn.Module):
         self.image_pyramid = ImagePyramid(PIXELS + evidence, widths, tuple(measured))
         self.deconvolution = Deconvolution(widths)
         self.keep = nn.Conv2d(widths[0], config.memory, 1) if config.memory else None
+        self.blend = (
+            nn.Conv2d(widths[0], len(config.blend), 1) if remembers and config.blend else None
+        )
+        if self.blend is not None:
+            zero(self.blend)
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
         zero(self.head)  # an untrained network returns its base
         with torch.no_grad():
@@ -283,11 +305,12 @@ class Step(nn.Module):
         visible: Tensor,
         memory: Tensor | None = None,
         *,
-        match: bool = True,
+        last: bool = True,
     ) -> tuple[Refinement, Tensor | None]:
         """``frames`` are spline coefficients (B, 1, H, W), ``visible`` is (B, H, W).
 
         ``memory`` (B, M, H/2, W/2) comes from the step before, and the next one's is returned.
+        ``last``: no step follows, so the match is wanted and the blend is made.
         """
         config = self.config
         # what is measured is measured in float32; only the convolutions may run in less
@@ -302,7 +325,7 @@ class Step(nn.Module):
                 first, second, config.radius, levels=len(config.image_widths)
             )
             pixels = F.pixel_unshuffle(torch.cat((first, second), dim=1), 2)
-            likeness = local_match(first, second) if match else torch.zeros_like(first)
+            likeness = local_match(first, second) if last else torch.zeros_like(first)
             evidence = torch.cat((*(squares or ()), halve(seen)), dim=1)
             shape = velocity_features(estimate)
         features = [for_convolution(plane) for plane in planes]
@@ -320,9 +343,11 @@ class Step(nn.Module):
             middle = len(config.base_sigmas) // 2
             found = squares.values[:, 2 * middle : 2 * middle + 2]
             base = estimate + F.interpolate(found, scale_factor=2, mode="bilinear")
-        result = Refinement(
-            base + correction[:, :2], correction[:, 2:].clamp(-8, 4), base, likeness
-        )
+        displacement = base + correction[:, :2]
+        if last and self.blend is not None:
+            shares = self.blend(seen_here).float()
+            displacement = blended(displacement, visible[:, None], config.blend, shares)
+        result = Refinement(displacement, correction[:, 2:].clamp(-8, 4), base, likeness)
         return result, None if self.keep is None else self.keep(seen_here)
 
     def turned(
@@ -332,7 +357,7 @@ class Step(nn.Module):
         visible: Tensor,
         memory: Tensor | None = None,
         *,
-        match: bool = True,
+        last: bool = True,
     ) -> tuple[Refinement, Tensor | None]:
         """The same step on the pair turned by 180 degrees with the frames swapped.
 
@@ -341,7 +366,7 @@ class Step(nn.Module):
         first, second = (half_turn(frame) for frame in frames)
         memory = None if memory is None else half_turn(memory)
         result, memory = self(
-            (second, first), half_turn(estimate), half_turn(visible), memory, match=match
+            (second, first), half_turn(estimate), half_turn(visible), memory, last=last
         )
         back = Refinement(*(half_turn(t) for t in result))
         return back, None if memory is None else half_turn(memory)
@@ -436,6 +461,35 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+
+def smoothed(field: Tensor, visible: Tensor, sigma: float) -> Tensor:
+    """Gaussian mean over the visible pixels around each; hidden ones stay as they are.
+
+    Parameters
+    ----------
+    field : tensor, shape (B, 2, H, W)
+    visible : tensor, shape (B, 1, H, W)
+        1 = visible, 0 = hidden.
+    sigma : float
+        px; from 2 px on it is done at half the size, to which H and W must be even.
+    """
+    halved = sigma >= 2.0
+    parts = torch.cat((field * visible, visible), dim=1)
+    sums = gaussian(halve(parts), sigma / 2) if halved else gaussian(parts, sigma)
+    mean = sums[:, :2] / sums[:, 2:].clamp(min=1e-3)
+    if halved:
+        mean = F.interpolate(mean, scale_factor=2, mode="bilinear")
+    return torch.where(visible > 0, mean, field)
+
+
+def blended(field: Tensor, visible: Tensor, sigmas: tuple[float, ...], shares: Tensor) -> Tensor:
+    """The field with shares of its Gaussian means, (B, n, H/2, W/2), in place of as much of it."""
+    shares = F.interpolate(shares.clamp(-1, 1), scale_factor=2, mode="bilinear")
+    result = field
+    for n, sigma in enumerate(sigmas):
+        result = result + shares[:, n : n + 1] * (smoothed(field, visible, sigma) - field)
+    return result
 
 
 def half_turn(x: Tensor) -> Tensor:

@@ -18,13 +18,15 @@ from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
-    That is: more image channels, further levels, channels of memory, or further windows of the
-    least squares, between which the base stays the same.  The first step may have other widths:
-    then it begins anew.  Whether every second step sees the pair turned is free.
+    That is: more image channels, further levels, channels of memory, a blend where there was none,
+    or further windows of the least squares, between which the base stays the same.  The first step
+    may have other widths: then it begins anew.  Whether every second step sees the pair turned, and
+    how much an estimate is smoothed before the next step, is free.
     """
     levels = len(old.image_widths)
     rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
     rest |= {"first_widths": (), "memory": 0, "turned": False}
+    rest |= {"smooth": 0.0, "blend": ()}
     return (
         old != new
         and replace(new, **rest) == replace(old, **rest)
@@ -35,6 +37,7 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
         and set(old.base_sigmas) <= set(new.base_sigmas)
         and _base(old) == _base(new)
         and new.memory >= old.memory
+        and old.blend in ((), new.blend)
     )
 
 
@@ -47,8 +50,8 @@ def grown(network: CCFCN, config: CCFCNConfig) -> CCFCN:
 
     They agree but for rounding where height and width are multiples of the new stride; elsewhere
     they differ close to the padded border, and where steps see the pair turned that did not, as
-    far as the network is not symmetric.  What is new is random: seed torch before.  A first step of
-    other widths is new as a whole.
+    far as the network is not symmetric, and where an estimate is smoothed that was not, by that.
+    What is new is random: seed torch before.  A first step of other widths is new as a whole.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def _channels(level: int, levels: int) -> list[tuple[list[str], list[str]]]:
     if level == 0:
         groups.append(([f"{fuse}.0.0"], [f"{fuse}.1.0"]))
         makers.append(f"{fuse}.1.0")
-        readers += ["head", "keep"]  # the latter where there is a memory
+        readers += ["head", "keep", "blend"]  # the latter two where there are such
     else:
         groups.append(([f"image_pyramid.down.{level - 1}.0"], [f"{fuse}.0.0"]))
         groups.append(([f"{fuse}.1.first"], [f"{fuse}.1.second"]))
