@@ -1,0 +1,137 @@
+"""Estimates smoothed between the steps, and the blend of means at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from piv.network.ccfcn import CCFCN, CCFCNConfig, blended, smoothed
+from piv.network.grow import can_grow, grown
+from piv.network.narrow import narrowed_network
+
+SMALL = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4))
+BARE = replace(SMALL, base_sigmas=(), smooth=0.8)  # untrained it returns what it starts from
+BLENDS = replace(SMALL, blend=(0.8, 2.0))
+
+
+def network(config: CCFCNConfig, *, trained: bool = True) -> CCFCN:
+    torch.manual_seed(0)
+    net = CCFCN(config).eval().requires_grad_(False)
+    if trained:
+        for name, parameter in net.named_parameters():
+            if "head" in name or "second" in name:
+                parameter += 0.03 * torch.randn_like(parameter)
+    return net
+
+
+def frames(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(3)
+    image = ndimage.gaussian_filter(torch.rand(height, width).numpy(), 1.0)
+    first, second = (torch.from_numpy(np.roll(image, n, 1))[None, None] for n in (0, 1))
+    return first, second
+
+
+def test_a_mean_over_visible_pixels_only() -> None:
+    torch.manual_seed(0)
+    visible = torch.ones(1, 1, 32, 48)
+    visible[..., 10:20, 30:] = 0
+    field = torch.full((1, 2, 32, 48), 1.5)
+    field = torch.where(visible > 0, field, torch.tensor(900.0))  # may not leak
+    for sigma in (0.8, 1.9, 2.0, 4.0):
+        found = smoothed(field, visible, sigma)
+        np.testing.assert_allclose(found, field, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [0.8, 2.0])
+def test_it_is_the_gaussian_mean_of_its_width(sigma: float) -> None:
+    torch.manual_seed(0)
+    field, visible = torch.randn(1, 2, 64, 64), torch.ones(1, 1, 64, 64)
+    found = smoothed(field, visible, sigma)[0, 0, 8:-8, 8:-8].numpy()
+    wanted = ndimage.gaussian_filter(field[0, 0].numpy(), sigma)[8:-8, 8:-8]
+    if sigma < 2:
+        np.testing.assert_allclose(found, wanted, atol=0.02)
+    else:  # halved and doubled: somewhat wider
+        assert 0.6 * wanted.std() < found.std() < wanted.std()
+        assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
+
+
+def test_every_step_but_the_first_starts_from_a_smoothed_estimate() -> None:
+    torch.manual_seed(0)
+    start = torch.randn(1, 2, 45, 64)
+    fluid = torch.ones(1, 1, 45, 64)
+    fluid[..., :12, :20] = 0
+    one, two, three = network(BARE, trained=False)(*frames(45, 64), start, fluid, steps=3)
+    np.testing.assert_array_equal(one.displacement, start)
+    np.testing.assert_array_equal(two.displacement[..., :12, :20], start[..., :12, :20])
+    once = smoothed(start, fluid, 0.8)
+    # the padding below is hidden, as the fluid's complement is
+    np.testing.assert_allclose(two.displacement[..., 20:40, :], once[..., 20:40, :], atol=1e-6)
+    twice = smoothed(once, fluid, 0.8)
+    np.testing.assert_allclose(three.displacement[..., 20:38, :], twice[..., 20:38, :], atol=1e-6)
+
+
+def test_the_last_step_mixes_in_as_much_as_its_features_say() -> None:
+    first, second = frames(48, 64)
+    torch.manual_seed(5)
+    start = torch.randn(1, 2, 48, 64)
+    net = network(BLENDS)
+    plain = network(replace(BLENDS, blend=()))
+    plain.load_state_dict({k: t for k, t in net.state_dict().items() if ".blend." not in k})
+    before = plain(first, second, start, steps=3)
+    after = net(first, second, start, steps=3)
+    for a, b in zip(before, after, strict=True):  # without shares nothing is mixed in
+        assert torch.equal(a.displacement, b.displacement)
+    net.later_steps.blend.bias += torch.tensor([0.25, 0.5])
+    mixed = net(first, second, start, steps=3)
+    for n in (0, 1):  # no step but the last
+        assert torch.equal(mixed[n].displacement, before[n].displacement)
+    whole, visible = before[2].displacement, torch.ones(1, 1, 48, 64)
+    wanted = 0.25 * whole + 0.25 * smoothed(whole, visible, 0.8) + 0.5 * smoothed(whole, visible, 2)
+    np.testing.assert_allclose(mixed[2].displacement, wanted, atol=1e-4)
+    assert torch.equal(mixed[2].log_scale, before[2].log_scale)
+
+
+def test_shares_are_bounded() -> None:
+    torch.manual_seed(0)
+    field, visible = torch.randn(1, 2, 32, 32), torch.ones(1, 1, 32, 32)
+    mean = smoothed(field, visible, 0.8)
+    found = blended(field, visible, (0.8,), torch.full((1, 1, 16, 16), 7.0))
+    np.testing.assert_allclose(found, mean, atol=1e-6)
+
+
+def test_a_blend_is_learned_grows_from_none_and_stays() -> None:
+    small = network(SMALL)
+    assert can_grow(SMALL, BLENDS)
+    assert can_grow(SMALL, replace(SMALL, smooth=1.0))
+    assert not can_grow(BLENDS, SMALL)
+    assert not can_grow(BLENDS, replace(BLENDS, blend=(0.8, 3.0)))
+    torch.manual_seed(1)
+    large = grown(small, BLENDS)
+    first, second = frames(48, 64)
+    torch.manual_seed(5)
+    start = torch.randn(1, 2, 48, 64)
+    with torch.no_grad():
+        wanted = small(first, second, start)[-1].displacement
+    got = large(first, second, start)[-1].displacement
+    np.testing.assert_allclose(got.detach(), wanted, atol=1e-5)
+    got.square().sum().backward()
+    assert large.later_steps.blend.weight.grad.any()
+    assert large.first_step.blend is None
+    large.later_steps.blend.bias.data += 0.5
+    more = grown(large, replace(BLENDS, image_widths=(9, 12, 16)))
+    assert torch.equal(more.later_steps.blend.bias, large.later_steps.blend.bias)
+    assert not more.later_steps.blend.weight[:, 8:].any()
+    narrow = narrowed_network(large, replace(BLENDS, image_widths=(6, 12, 16)))
+    assert narrow.later_steps.blend.weight.shape == (2, 6, 1, 1)
+
+
+def test_nonsense_is_refused() -> None:
+    for wrong in ({"smooth": -1.0}, {"blend": (0.8, 0.0)}):
+        with pytest.raises(ValueError, match="smooth must be 0 or more and blend above 0"):
+            replace(SMALL, **wrong)
+    plain = {"image_widths": [8, 12, 16], "velocity_widths": [4, 4, 4], "blend": [0.8, 2.0]}
+    assert CCFCNConfig.from_dict(plain) == BLENDS
