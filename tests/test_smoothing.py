@@ -50,6 +50,10 @@ def test_a_mean_over_visible_pixels_only() -> None:
 def test_it_is_the_gaussian_mean_of_its_width(sigma: float) -> None:
     torch.manual_seed(0)
     field, visible = torch.randn(1, 2, 64, 64), torch.ones(1, 1, 64, 64)
+    for given in (visible, None):
+        np.testing.assert_allclose(
+            smoothed(field, given, sigma), smoothed(field, visible, sigma), atol=1e-5
+        )
     found = smoothed(field, visible, sigma)[0, 0, 8:-8, 8:-8].numpy()
     wanted = ndimage.gaussian_filter(field[0, 0].numpy(), sigma)[8:-8, 8:-8]
     if sigma < 2:

@@ -184,7 +184,7 @@ class CCFCN(nn.Module):
             turned = self.config.turned and n % 2 == 1
             run = step.turned if turned else step
             if n > 0 and self.config.smooth > 0:
-                estimate = smoothed(estimate, visible[:, None], self.config.smooth)
+                estimate = smoothed(estimate, none_if_all(visible), self.config.smooth)
             result, memory = run(frames, estimate, visible, memory, last=n == steps - 1)
             estimate = result.displacement.detach()
             results.append(Refinement(*(t[..., :height, :width] for t in result)))
@@ -346,7 +346,7 @@ class Step(nn.Module):
         displacement = base + correction[:, :2]
         if last and self.blend is not None:
             shares = self.blend(seen_here).float()
-            displacement = blended(displacement, visible[:, None], config.blend, shares)
+            displacement = blended(displacement, none_if_all(visible), config.blend, shares)
         result = Refinement(displacement, correction[:, 2:].clamp(-8, 4), base, likeness)
         return result, None if self.keep is None else self.keep(seen_here)
 
@@ -463,33 +463,42 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(layer, nn.ReLU(inplace=True))
 
 
-def smoothed(field: Tensor, visible: Tensor, sigma: float) -> Tensor:
+def smoothed(field: Tensor, visible: Tensor | None, sigma: float) -> Tensor:
     """Gaussian mean over the visible pixels around each; hidden ones stay as they are.
 
     Parameters
     ----------
     field : tensor, shape (B, 2, H, W)
-    visible : tensor, shape (B, 1, H, W)
-        1 = visible, 0 = hidden.
+    visible : tensor, shape (B, 1, H, W), or None
+        1 = visible, 0 = hidden; None = all are visible.
     sigma : float
         px; from 2 px on it is done at half the size, to which H and W must be even.
     """
     halved = sigma >= 2.0
-    parts = torch.cat((field * visible, visible), dim=1)
-    sums = gaussian(halve(parts), sigma / 2) if halved else gaussian(parts, sigma)
-    mean = sums[:, :2] / sums[:, 2:].clamp(min=1e-3)
+    parts = field if visible is None else torch.cat((field * visible, visible), dim=1)
+    mean = gaussian(halve(parts), sigma / 2) if halved else gaussian(parts, sigma)
+    if visible is not None:
+        mean = mean[:, :2] / mean[:, 2:].clamp(min=1e-3)
     if halved:
         mean = F.interpolate(mean, scale_factor=2, mode="bilinear")
-    return torch.where(visible > 0, mean, field)
+    return mean if visible is None else torch.where(visible > 0, mean, field)
 
 
-def blended(field: Tensor, visible: Tensor, sigmas: tuple[float, ...], shares: Tensor) -> Tensor:
+def blended(
+    field: Tensor, visible: Tensor | None, sigmas: tuple[float, ...], shares: Tensor
+) -> Tensor:
     """The field with shares of its Gaussian means, (B, n, H/2, W/2), in place of as much of it."""
     shares = F.interpolate(shares.clamp(-1, 1), scale_factor=2, mode="bilinear")
     result = field
     for n, sigma in enumerate(sigmas):
-        result = result + shares[:, n : n + 1] * (smoothed(field, visible, sigma) - field)
+        change = smoothed(field, visible, sigma) - field
+        result = torch.addcmul(result, shares[:, n : n + 1], change)
     return result
+
+
+def none_if_all(visible: Tensor) -> Tensor | None:
+    """(B, H, W) -> (B, 1, H, W), or None where nothing is hidden: then means are quicker."""
+    return None if bool((visible > 0).all()) else visible[:, None]
 
 
 def half_turn(x: Tensor) -> Tensor:
