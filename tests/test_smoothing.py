@@ -46,6 +46,21 @@ def test_a_mean_over_visible_pixels_only() -> None:
         np.testing.assert_allclose(found, field, rtol=1e-5)
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_displacement_is_never_rounded_to_half_precision(*, hidden: bool) -> None:
+    field = torch.full((1, 2, 32, 48), 10.01)
+    visible = torch.ones(1, 1, 32, 48)
+    visible[..., :4] = 0
+    shares = torch.ones(1, 2, 16, 24) / 2
+    with torch.autocast("cpu", torch.bfloat16):
+        for sigma in (0.8, 2.0):
+            found = smoothed(field, visible if hidden else None, sigma)
+            np.testing.assert_allclose(found, field, rtol=1e-6)
+        mixed = blended(field, visible if hidden else None, (0.8, 2.0), shares)
+    assert mixed.dtype == torch.float32
+    np.testing.assert_allclose(mixed, field, rtol=1e-6)
+
+
 @pytest.mark.parametrize("sigma", [0.8, 2.0])
 def test_it_is_the_gaussian_mean_of_its_width(sigma: float) -> None:
     torch.manual_seed(0)

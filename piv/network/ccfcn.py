@@ -476,7 +476,9 @@ def smoothed(field: Tensor, visible: Tensor | None, sigma: float) -> Tensor:
     """
     halved = sigma >= 2.0
     parts = field if visible is None else torch.cat((field * visible, visible), dim=1)
-    mean = gaussian(halve(parts), sigma / 2) if halved else gaussian(parts, sigma)
+    # half precision would round 10 px to hundredths
+    with torch.autocast(field.device.type, enabled=False):
+        mean = gaussian(halve(parts), sigma / 2) if halved else gaussian(parts, sigma)
     if visible is not None:
         mean = mean[:, :2] / mean[:, 2:].clamp(min=1e-3)
     if halved:
