@@ -62,10 +62,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = piv.load_model(options.model)
+    if model is None:
+        parser.error("there is no dense field without weights: name some, not 'none'")
+    sources = open_sources(SOURCES)
+    known = [kind for source in sources for kind in source.classes]
+    if unknown := [kind for kind in options.classes or () if kind not in known]:
+        parser.error(f"no class {unknown[0]!r}: known are {', '.join(known)}")
     found = []
     print("| class | pooled | lowest | highest | by chance, lowest | highest | outside 55-80 % |")
     print(7 * "|---" + "|")
-    for source in open_sources(SOURCES):
+    for source in sources:
         for kind in source.classes:
             if options.classes and kind not in options.classes:
                 continue

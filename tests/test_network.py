@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from piv.correlate import coarse_field
 from piv.network import ccfcn
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import (
     _channels,
@@ -476,11 +477,12 @@ def test_a_narrowed_step_computes_what_the_wide_one_does_with_its_other_channels
 
 def test_a_first_step_that_stays_what_it_was_is_kept() -> None:
     small = network()
-    wider = replace(SMALL, image_widths=(10, 12, 16), first_widths=SMALL.image_widths)
-    assert can_grow(SMALL, wider)
-    large = grown(small, wider)
-    kept = zip(small.first_step.parameters(), large.first_step.parameters(), strict=True)
-    assert all(torch.equal(old, new) for old, new in kept)
+    plain = replace(SMALL, image_widths=(10, 12, 16), first_widths=SMALL.image_widths)
+    for wider in (plain, replace(plain, smooth=0.8, blend=(0.8, 2.0))):
+        assert can_grow(SMALL, wider)
+        large = grown(small, wider)
+        kept = zip(small.first_step.parameters(), large.first_step.parameters(), strict=True)
+        assert all(torch.equal(old, new) for old, new in kept)
 
 
 def test_a_network_takes_over_the_weightiest_channels_of_a_wider_first_step() -> None:

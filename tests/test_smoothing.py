@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from piv.network.ccfcn import CCFCN, CCFCNConfig, blended, smoothed
+from piv.network.ccfcn import CCFCN, blended, smoothed
+from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import narrowed_network
 
@@ -148,9 +151,35 @@ def test_a_blend_is_learned_grows_from_none_and_stays() -> None:
     assert narrow.later_steps.blend.weight.shape == (2, 6, 1, 1)
 
 
-def test_nonsense_is_refused() -> None:
-    for wrong in ({"smooth": -1.0}, {"blend": (0.8, 0.0)}):
-        with pytest.raises(ValueError, match="smooth must be 0 or more and blend above 0"):
-            replace(SMALL, **wrong)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"smooth": -1.0}, "smooth must be 0 or more, not -1.0"),
+        ({"smooth": float("nan")}, "smooth must be 0 or more, not nan"),
+        ({"blend": (0.8, 0.0)}, "blend must be a list of numbers above 0, not 0.0"),
+        ({"base_sigmas": 3.0}, "base_sigmas must be a list of numbers above 0, not 3.0"),
+        ({"base_sigmas": (0.0,)}, "base_sigmas must be a list of numbers above 0"),
+        ({"image_widths": (8, 4.5, 6)}, "image_widths must be a list of whole numbers from 1"),
+        ({"image_widths": (), "velocity_widths": ()}, "image_widths must name at least one level"),
+        ({"velocity_widths": (4, 0, 4)}, "velocity_widths must be a list of whole numbers"),
+        ({"radius": 1.5}, "radius must be a whole number from 0, not 1.5"),
+        ({"memory": "16"}, "memory must be a whole number from 0, not '16'"),
+        ({"memory": -1}, "memory must be a whole number from 0, not -1"),
+        ({"turned": "yes"}, "turned must be true or false, not 'yes'"),
+        ({"spline": 4}, "spline must be 3 or 5, not 4"),
+    ],
+)
+def test_nonsense_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        replace(SMALL, **wrong)
+
+
+def test_plain_data_give_the_settings() -> None:
     plain = {"image_widths": [8, 12, 16], "velocity_widths": [4, 4, 4], "blend": [0.8, 2.0]}
     assert CCFCNConfig.from_dict(plain) == BLENDS
+
+
+def test_one_level_is_enough() -> None:
+    config = CCFCNConfig(image_widths=(6,), velocity_widths=(4,), smooth=0.8, blend=(2.0,))
+    result = network(config)(*frames(34, 38), torch.zeros(1, 2, 34, 38), steps=2)[-1]
+    assert result.displacement.shape == (1, 2, 34, 38)

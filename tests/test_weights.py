@@ -14,7 +14,8 @@ import piv
 from piv.errors import PIVError, WeightsError
 from piv.network import catalogue as names
 from piv.network import weights
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 
 CONFIG = {
     "image_widths": [4, 6],
@@ -273,13 +274,16 @@ def test_weights_still_reach_the_error_in_their_record(name):
     """On three classes of the validation split; retrain or explain when this fails."""
     from piv.train import recipe as recipes
     from piv.train.held_out import held_out, held_out_error, validation_errors
-    from piv.train.source import open_source
+    from synth.recipe import parse
+    from synth.source import Source
 
     model = piv.load_model(name)
     recorded = model.record["metrics"]["validation_mean_endpoint_error"]
     recipe = recipes.from_dict(model.record["recipe"])
-    source = open_source(recipe.source)
-    unchanged = dict(source.record) == model.record["source"]["record"]
+    # of the mix that it was trained on, whatever that is by now
+    made_by = model.record["source"]["record"]
+    source = Source(parse(made_by["recipe"], made_by["name"]))
+    assert source.record["generator"] == made_by["generator"]
     source.classes = tuple(kind for kind in ("turbulence", "vortex", "jet") if kind in recorded)
     assert source.classes
     size = (recipe.render, recipe.render)
@@ -288,8 +292,8 @@ def test_weights_still_reach_the_error_in_their_record(name):
         batch = batches[kind]
         coarse = held_out_error(batch.start.split(1), batch)
         assert error < 0.75 * coarse  # measured with the first weights: 0.56, 0.40, 0.36
-        if unchanged:  # the same pairs; measured 1.00 to 1.02, by another coarse stage since then
-            assert error < 1.1 * recorded[kind]
+        # measured 1.00 to 1.02, by another coarse stage since then
+        assert error < 1.1 * recorded[kind]
 
 
 def test_the_header_is_plain_json(path):

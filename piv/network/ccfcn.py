@@ -20,111 +20,22 @@ Shapes are (B, C, H, W); displacement channels are (u, v) in px, y down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from piv.filters import gaussian, halve
+from piv.network.config import STATISTICS_STRIDE, CCFCNConfig
 from piv.spline import coefficients, deform_pair, seen_in_both
 
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
-STATISTICS_STRIDE = 4  # the local statistics are computed at 1/4 of the size
 CONTRAST_FLOOR = 0.15  # part of the well-lit contrast below which the normalisation stops
 PLANE_SIGMA = 1.5  # px of the coarser level; Gaussian of the energies that normalise the planes
 BASE_BLUR = 0.7  # px; Gaussian on the frames of the least squares
 PIXELS = 8  # channels of both frames at 1/2, every pixel of a 2 x 2 block one of its own
 LARGEST_BASE = 2.5  # px; beyond it the linearisation of the least squares means nothing
-
-
-@dataclass(frozen=True, slots=True)
-class CCFCNConfig:
-    """Everything needed to rebuild the network; kept beside its weights.
-
-    Parameters
-    ----------
-    image_widths : tuple of int
-        Channels at 1/2, 1/4, 1/8 ... of the size.
-    velocity_widths : tuple of int
-        Channels of the velocity pyramid at the same levels; empty = no velocity pyramid.
-    radius : int
-        The correlation planes hold the shifts -radius..radius of each level.
-    base_sigmas : tuple of float
-        Gaussian windows of the least-squares estimates, px; the middle one is the base.  Empty =
-        no least squares: the estimate before the step is the base.
-    first_widths : tuple of int
-        Channels of the first step in place of ``image_widths``; empty = those.
-    memory : int
-        Channels at 1/2 of the size that a step hands on to the next; 0 = none.
-    turned : bool
-        Whether every second step sees the pair turned by 180 degrees, the frames swapped.
-    spline : int
-        Degree with which the frames are moved, 3 or 5.
-    smooth : float
-        Standard deviation of the Gaussian, px, that smooths an estimate before the next step starts
-        from it; 0 = none.
-    blend : tuple of float
-        Gaussians, px, of which the last step may mix so much into its answer as it finds good,
-        pixel by pixel; empty = none.
-    """
-
-    image_widths: tuple[int, ...] = (40, 64, 96)
-    velocity_widths: tuple[int, ...] = (16, 16, 16)
-    radius: int = 2
-    base_sigmas: tuple[float, ...] = (3.0, 6.0, 12.0)
-    first_widths: tuple[int, ...] = ()
-    memory: int = 0
-    turned: bool = False
-    spline: int = 3
-    smooth: float = 0.0
-    blend: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.smooth < 0 or any(sigma <= 0 for sigma in self.blend):
-            raise ValueError(
-                f"smooth must be 0 or more and blend above 0: {self.smooth}, {self.blend}"
-            )
-        if self.spline not in (3, 5):
-            raise ValueError(f"spline must be 3 or 5, not {self.spline}")
-        if self.first_widths and len(self.first_widths) != len(self.image_widths):
-            raise ValueError(
-                f"the first step differs in depth: {self.image_widths}, {self.first_widths}"
-            )
-        if self.velocity_widths and len(self.velocity_widths) != len(self.image_widths):
-            raise ValueError(
-                f"pyramids differ in depth: {self.image_widths}, {self.velocity_widths}"
-            )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> CCFCNConfig:
-        """From plain data, such as the record of a weights file."""
-        known = {item.name for item in fields(cls)}
-        if unknown := set(values) - known:
-            raise ValueError(f"unknown network settings: {', '.join(sorted(unknown))}")
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**plain)
-
-    @property
-    def first(self) -> CCFCNConfig:
-        """What the first step is built from."""
-        widths = self.first_widths or self.image_widths
-        return replace(self, image_widths=widths, first_widths=(), turned=False)
-
-    @property
-    def later(self) -> CCFCNConfig:
-        """What the later steps are built from."""
-        return replace(self, first_widths=(), turned=False)
-
-    @property
-    def stride(self) -> int:
-        """H and W are padded to a multiple of this."""
-        return 1 << len(self.image_widths)
 
 
 class Refinement(NamedTuple):
@@ -196,7 +107,7 @@ class CCFCN(nn.Module):
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """Spline coefficients of the normalised frames, and the fluid pixels, padded."""
         with torch.autocast(first.device.type, enabled=False):
-            stride = max(self.config.stride, STATISTICS_STRIDE)
+            stride = self.config.stride
             pixels = torch.ones_like(first) if fluid is None else (fluid != 0).to(first)
             pixels = _pad_to(pixels, stride)
             normalised: list[Tensor] = []

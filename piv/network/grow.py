@@ -6,13 +6,16 @@ New channels are made but not yet heard: every weight from a new channel to an o
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
-from piv.network.ccfcn import CCFCN, PIXELS, CCFCNConfig
+from piv.network.ccfcn import CCFCN, PIXELS
+from piv.network.config import CCFCNConfig
+
+GROW = {"image_widths", "first_widths", "velocity_widths", "base_sigmas", "memory", "blend"}
+FREE = {"turned", "smooth"}
 
 
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
@@ -24,12 +27,13 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     how much an estimate is smoothed before the next step, is free.
     """
     levels = len(old.image_widths)
-    rest: dict[str, Any] = {"image_widths": (), "velocity_widths": (), "base_sigmas": ()}
-    rest |= {"first_widths": (), "memory": 0, "turned": False}
-    rest |= {"smooth": 0.0, "blend": ()}
     return (
         old != new
-        and replace(new, **rest) == replace(old, **rest)
+        and all(
+            getattr(new, item.name) == getattr(old, item.name)
+            for item in fields(CCFCNConfig)
+            if item.name not in GROW | FREE
+        )
         and len(new.image_widths) >= levels
         and new.velocity_widths[:levels] == old.velocity_widths
         and all(b >= a for a, b in zip(old.image_widths, new.image_widths, strict=False))

@@ -12,7 +12,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from piv.network.ccfcn import CCFCN, CCFCNConfig, Step
+from piv.network.ccfcn import CCFCN, Step
+from piv.network.config import CCFCNConfig
 
 
 def can_narrow(old: CCFCNConfig, new: CCFCNConfig) -> bool:

@@ -25,7 +25,8 @@ from torch import Tensor
 from piv.errors import PIVError, WeightsError
 from piv.io.files import replacing
 from piv.network.catalogue import catalogue, folder, known, unknown, weights_path
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 
 REFERENCE_SCALE = 0.05  # px, where the factors of the uncertainty hold as they are
 FORMAT = "ccfcn-piv-weights-1"

@@ -22,6 +22,7 @@ from piv.io.files import make_folder, replacing
 from piv.io.sources import SourceSpec
 from piv.network.catalogue import absolute
 from piv.network.weights import Model, load_model, plain_config
+from piv.settings import RefineSettings, Settings
 from piv.train import recipe as recipes
 from piv.train.conditions import Conditions, measure
 from piv.train.held_out import held_out, validation_errors
@@ -105,7 +106,8 @@ def prepare(
     start_from : str or Path
         Weights to begin with, which also analyse the recordings.
     recipe : str, Path or TrainRecipe
-        Of the training; its source, calibration and network are replaced.
+        Of the training; its source, calibration and network are replaced, and in ``finetune``,
+        that of the package, the refinement steps by those that the weights were trained for.
 
     Returns
     -------
@@ -119,9 +121,12 @@ def prepare(
     SettingsError, WeightsError
         If the recipe or the weights cannot be used.
     """
+    model = _model(start_from)
+    trained = model.record.get("recipe", {}).get("refinement_steps")
+    if recipe == "finetune" and isinstance(trained, int):
+        recipe = dataclasses.replace(recipes.load(recipe), refinement_steps=trained)
     if not isinstance(recipe, TrainRecipe):
         recipe = recipes.load(recipe)
-    model = _model(start_from)
     general = open_source(f"synth:{GENERAL}").record["recipe"]
     with spec.open() as source:
         chosen = spread(len(source))
@@ -186,8 +191,11 @@ def judge(output: Path, weights: Path) -> Judgement:
     with spec.open() as source:
         pairs = [source[index] for index in note["pairs"] if index < len(source)]
     old, new = _model(note["start_from"]), _model(weights)
-    matched, general = _generated(recipes.load(output / RECIPE), old, new)
-    return Judgement(compare(pairs, old, new), matched, general, old.name, new.name)
+    recipe = recipes.load(output / RECIPE)
+    matched, general = _generated(recipe, old, new)
+    settings = Settings(refine=RefineSettings(steps=recipe.refinement_steps))
+    found = compare(pairs, old, new, settings)
+    return Judgement(found, matched, general, old.name, new.name)
 
 
 def spread(number: int) -> list[int]:

@@ -47,6 +47,8 @@ def recipe_text(
             f'flow = "{general["classes"][name].get("flow", name)}"',
             f"weight = {weight * share:.6g}",
         ]
+        if options := general["classes"][name].get("options"):
+            lines.append(f"options = {inline(options)}")
         for table, values in tables.items():
             inside = ", ".join(f"{key} = {inline(value)}" for key, value in values.items())
             lines.append(f"{table} = {{ {inside} }}")

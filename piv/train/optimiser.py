@@ -4,7 +4,8 @@ Muon (K. Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; here `
 with the step length of Liu et al., arXiv:2502.16982, so that learning rates of AdamW hold) makes
 all singular values of a step equal.  A convolution is the matrix (outputs, kernel x inputs) to it,
 a transposed one (inputs, kernel x outputs).
-The heads, which start at zero and set the scale of the answer, and offsets stay with AdamW.
+The heads and the blend, which start at zero and set the scale of the answer, and offsets stay with
+AdamW.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _of_convolutions(network: nn.Module) -> list[Tensor]:
     return [
         weight
         for name, weight in network.named_parameters()
-        if weight.ndim == 4 and "head" not in name.split(".")
+        if weight.ndim == 4 and not {"head", "blend"} & set(name.split("."))
     ]
 
 

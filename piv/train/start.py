@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from piv.errors import PIVError, SettingsError, WeightsError
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import can_narrow_network, narrowed_network
 from piv.network.weights import read_weights, rebuild, weights_path
@@ -74,6 +75,8 @@ def _start(
     weights: str | Path, config: CCFCNConfig, seed: int
 ) -> tuple[CCFCN, list[dict[str, Any]]]:
     """Network and stages of the weights to begin with."""
+    if str(weights).lower() == "none":
+        raise WeightsError("'none' is no weights to start from: leave --start-from out for random")
     path = weights_path(weights)
     tensors, record, sha256 = read_weights(path)
     network = rebuild(tensors, record, str(path))

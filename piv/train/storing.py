@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piv.errors import SettingsError
-from piv.network.ccfcn import CCFCNConfig
+from piv.network.config import CCFCNConfig
 from piv.network.weights import plain_config, save_weights
 from piv.train import checkpoint, curve
 from piv.train import recipe as recipes

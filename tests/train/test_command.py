@@ -165,6 +165,7 @@ def test_no_more_processes_than_processors(tmp_path, recipe, capsys, monkeypatch
         (["standard", "--minutes", "nan"], "positive number"),
         (["standard", "--minutes", "1", "--steps", "1"], "not allowed with"),
         (["standard", "--start-from", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["standard", "--start-from", "none"], "leave --start-from out for random"),
         (["standard", "--resume"], "cannot read the checkpoint"),
         (["standard", "--resume", "--start-from", "x"], "leave out --start-from"),
     ],
@@ -189,3 +190,23 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, recipe, capsys):
     (tmp_path / "file").write_text("", "utf-8")
     assert main(["train", str(recipe), "-o", str(tmp_path / "file" / "run")]) == 2
     assert "cannot make the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("memory = -1", "memory must be a whole number from 0, not -1"),
+        ("image_widths = []", "image_widths must name at least one level"),
+        ("base_sigmas = 3.0", "base_sigmas must be a list of numbers above 0"),
+        ('turned = "yes"', "turned must be true or false"),
+        ("depth = 4", "unknown network settings: depth"),
+    ],
+)
+def test_a_network_that_cannot_be_is_told_in_one_line(tmp_path, capsys, line, part):
+    path = tmp_path / "odd.toml"
+    path.write_text(f"[network]\n{line}\n", "utf-8")
+    assert main(["train", str(path), "--steps", "1", "-o", str(tmp_path / "run")]) == 2
+    message = capsys.readouterr().err
+    assert "the recipe's table network is not usable" in message
+    assert part in message
+    assert len(message.strip().splitlines()) == 1

@@ -14,7 +14,8 @@ from piv import metrics
 from piv.cli.evaluate import biases, gains, steps, table
 from piv.errors import InputError, SettingsError
 from piv.io.dataset import TruePairs
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 from piv.network.weights import load_model, save_weights
 from piv.settings import Settings, from_dict
 from piv.train import evaluation

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from piv.network.ccfcn import CCFCN, CCFCNConfig
+from piv.network.ccfcn import CCFCN
+from piv.network.config import CCFCNConfig
 from piv.train import checkpoint
 from piv.train.optimiser import Optimiser
 
