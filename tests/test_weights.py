@@ -25,7 +25,12 @@ CONFIG = {
 }
 RECORD = {
     "network": CONFIG,
-    "calibration": {"interval_68": 1.2, "interval_95": 3.1, "power": 0.1},
+    "calibration": {
+        "interval_68": 1.2,
+        "interval_95": 3.1,
+        "power": 0.1,
+        "curve": [[-4.0, 0.1], [-2, 0.0]],
+    },
 }
 
 
@@ -54,6 +59,7 @@ def test_a_file_gives_back_what_was_saved(path, network):
     assert model.name == "größe 1"
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (model.interval_68, model.interval_95, model.power) == (1.2, 3.1, 0.1)
+    assert model.curve == ((-4.0, 0.1), (-2.0, 0.0))
     assert model.network.config == network.config
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
     for name, tensor in network.state_dict().items():
@@ -165,6 +171,13 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
             r"calibration\.power in its record must lie within -1\.\.1",
         ),
         ({"calibration": {"interval_68": 1.0, "interval_95": 2.0, "power": 1.5}}, "power"),
+        *(
+            (
+                {"calibration": {"interval_68": 1.0, "interval_95": 2.0, "curve": curve}},
+                "curve in its record must be pairs of numbers, the first rising",
+            )
+            for curve in ([[1, 2]], [[0, 1], [0, 2]], [[0, 1], [1, None]], "ab", [[0, 1], [1]], 5)
+        ),
     ],
 )
 def test_a_record_that_does_not_fit_is_refused(tmp_path, network, change, message):
@@ -246,6 +259,7 @@ def test_a_model_travels_to_another_process_unchanged(path):
     assert dict(other.record) == dict(model.record)
     assert (other.interval_68, other.interval_95) == (model.interval_68, model.interval_95)
     assert other.power == model.power == 0.1
+    assert other.curve == model.curve != ()
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(other.network.state_dict()[name], tensor)
     assert not any(weight.requires_grad for weight in other.network.parameters())

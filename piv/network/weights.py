@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -66,6 +67,9 @@ class Model:
     power : float
         Elsewhere they are multiples of b (b / 0.05 px)^power, calibrated likewise: what the best
         images state may be too large by another factor than what the worst do.
+    curve : tuple of (float, float)
+        More than a power can say: pairs of ln b and of the logarithm of a further factor there, by
+        ln b; straight lines between them, and constant beyond the first and last.  Empty = none.
     """
 
     name: str
@@ -75,11 +79,15 @@ class Model:
     interval_68: float
     interval_95: float
     power: float = 0.0
+    curve: tuple[tuple[float, float], ...] = ()
 
     def half_width(self, log_scale: Tensor) -> Tensor:
         """Half-width of the 68.3 % interval, px, of a ``log_scale`` of the network."""
         factor = self.interval_68 * REFERENCE_SCALE**-self.power
-        return factor * torch.exp(log_scale * (1.0 + self.power))
+        exponent = log_scale * (1.0 + self.power)
+        if self.curve:
+            exponent = exponent + curve_at(self.curve, log_scale)
+        return factor * torch.exp(exponent)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as plain tensors and records."""
@@ -87,8 +95,20 @@ class Model:
         record = dict(self.record)
         return _restored, (
             self.name, self.sha256, record, tensors,
-            self.interval_68, self.interval_95, self.power,
+            self.interval_68, self.interval_95, self.power, self.curve,
         )  # fmt: skip
+
+
+def curve_at(curve: tuple[tuple[float, float], ...], log_scale: Tensor) -> Tensor:
+    """The curve of :class:`Model` at every ``log_scale``, to a hundredth of its slope."""
+    lowest, highest = curve[0][0], curve[-1][0]
+    # a table: there are millions of pixels, and the factor changes slowly
+    number = int((highest - lowest) * 100) + 2
+    places, values = zip(*curve, strict=True)
+    table = np.interp(np.linspace(lowest, highest, number), places, values)
+    step = (number - 1) / (highest - lowest)
+    index = ((log_scale - lowest) * step).round_().clamp_(0, number - 1).to(torch.int32)
+    return torch.from_numpy(table.astype(np.float32)).to(log_scale.device)[index]
 
 
 def load_model(name: str | Path | Model | None = "default", device: str = "cpu") -> Model | None:
@@ -273,8 +293,31 @@ def _model(name: str | None, content: bytes, where: str, device: str) -> Model:
     power = factors.get("power", 0.0) if isinstance(factors, dict) else 0.0
     if not isinstance(power, (int, float)) or not abs(power) < 1:
         raise WeightsError(f"{where}: calibration.power in its record must lie within -1..1")
-    intervals.append(float(power))
-    return Model(name, sha256, MappingProxyType(record), network, *intervals)
+    curve = _curve(factors.get("curve", []) if isinstance(factors, dict) else [], where)
+    narrow, wide = intervals
+    return Model(name, sha256, MappingProxyType(record), network, narrow, wide, float(power), curve)
+
+
+def _curve(values: Any, where: str) -> tuple[tuple[float, float], ...]:
+    """``calibration.curve`` of a record, checked."""
+    if isinstance(values, list) and not values:
+        return ()
+    try:
+        knots = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        knots = np.empty(0)
+    if not (
+        knots.ndim == 2
+        and knots.shape[1] == 2
+        and len(knots) > 1
+        and np.isfinite(knots).all()
+        and (np.diff(knots[:, 0]) > 0).all()
+    ):
+        raise WeightsError(
+            f"{where}: calibration.curve in its record must be pairs of numbers, the first rising"
+        )
+    places, heights = knots.T.tolist()
+    return tuple(zip(places, heights, strict=True))
 
 
 def _restored(
@@ -282,7 +325,7 @@ def _restored(
     sha256: str,
     record: dict[str, Any],
     tensors: dict[str, Tensor],
-    *intervals: float,
+    *intervals: Any,
 ) -> Model:
     """A model that has come from another process; it computes on the processor."""
     network = rebuild(tensors, record, name).eval().requires_grad_(False)

@@ -10,7 +10,6 @@ import numpy as np
 
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
-from piv.network.weights import REFERENCE_SCALE
 from piv.post.propagation import error_correlation_length
 from piv.train.data import Batch, CoarseStart
 from piv.train.held_out import estimate, held_out
@@ -19,9 +18,9 @@ from piv.train.source import Source
 from piv.types import Float
 
 SHARE_68, SHARE_95 = 0.683, 0.95
-BINS = 20
-LEAST_RANGE = 1.0  # of the logarithms of the scales, over which a power can be told
-LARGEST_POWER = 0.3
+BINS = 16
+LEAST_RANGE = 1.0  # of the logarithms of the scales, over which a curve can be told
+LARGEST_BEND = 0.5  # of the logarithm of the factor, to either side of its median
 
 
 def calibrate_uncertainty(
@@ -35,8 +34,8 @@ def calibrate_uncertainty(
 ) -> dict[str, Any]:
     """Multiples of the network's scale within which 68.3 % and 95 % of the errors lie.
 
-    That scale is b = ``exp(log_scale)``; what is multiplied is b (b / 0.05 px)^power, with the
-    power at which the share is the same for small and for large scales (:func:`scale_power`).
+    That scale is b = ``exp(log_scale)``; what is multiplied is b times a curve of ln b, with which
+    the share is the same for small and for large scales (:func:`scale_curve`).
 
     Both components are pooled, and the classes of all sources count equally.  Only pixels with
     particles, outside the mask and not within 8 px of the border, are looked at.
@@ -65,7 +64,7 @@ def calibrate_uncertainty(
     Returns
     -------
     calibration : dict
-        ``interval_68``, ``interval_95``, ``power``, ``coverage`` (share within the 68.3 % interval
+        ``interval_68``, ``interval_95``, ``curve``, ``coverage`` (share within the 68.3 % interval
         per class, which is ``source/class`` where there are several sources),
         ``error_correlation_length`` (px, median over the pairs; what derived quantities need to
         propagate the uncertainty), ``pairs_per_class``.
@@ -89,17 +88,14 @@ def calibrate_uncertainty(
             errors_of[kind], scales_of[kind] = (
                 np.concatenate(which).astype(np.float64) for which in zip(*parts, strict=True)
             )
-    power = scale_power(list(errors_of.values()), list(scales_of.values()), SHARE_68)
-    ratios = {
-        kind: values * REFERENCE_SCALE**power * np.exp(-(1.0 + power) * scales_of[kind])
-        for kind, values in errors_of.items()
-    }
+    curve = scale_curve(list(errors_of.values()), list(scales_of.values()), SHARE_68)
+    ratios = {kind: values / bent(scales_of[kind], curve) for kind, values in errors_of.items()}
     factor = interval_factor(list(ratios.values()), SHARE_68)
     length = median_of_finite(lengths)
     return {
         "interval_68": factor,
         "interval_95": interval_factor(list(ratios.values()), SHARE_95),
-        "power": power,
+        "curve": curve,
         "coverage": {kind: float(np.mean(values <= factor)) for kind, values in ratios.items()},
         "error_correlation_length": length if math.isfinite(length) else None,
         "pairs_per_class": pairs,
@@ -118,11 +114,12 @@ def _batches(
             yield (kind if len(sources) == 1 else f"{source.name}/{kind}"), batch
 
 
-def scale_power(errors: list[Float], log_scales: list[Float], share: float) -> float:
-    r"""The p for which :math:`|e| / b^{1+p}` has the same quantile at every scale b.
+def scale_curve(
+    errors: list[Float], log_scales: list[Float], share: float
+) -> list[tuple[float, float]]:
+    r"""The factor f(b) for which :math:`|e| / (b f)` has the same quantile at every scale b.
 
-    A line through the logarithm of that quantile of the errors over :math:`\ln b`, in twenty bins
-    of equal weight.
+    The quantiles of |e| / b in sixteen bins of b of equal weight.
 
     Parameters
     ----------
@@ -134,25 +131,39 @@ def scale_power(errors: list[Float], log_scales: list[Float], share: float) -> f
 
     Returns
     -------
-    power : float
-        0 where the scales differ too little to tell; never beyond -0.3 or 0.3.
+    curve : list of (float, float)
+        Mean ln b and ln f of each bin, by b; f within a factor of 1.65 of its median.  Empty where
+        the scales differ too little to tell.
     """
     if not errors:
-        return 0.0
-    values, scales = np.concatenate(errors), np.concatenate(log_scales)
+        return []
+    scales = np.concatenate(log_scales)
+    ratios = np.concatenate(errors) * np.exp(-scales)
     weights = np.concatenate([np.full(part.size, 1.0 / part.size) for part in errors])
     order = np.argsort(scales, kind="stable")
     bins = np.minimum(BINS * np.cumsum(weights[order]) / len(errors), BINS - 1).astype(int)
-    line = []
+    line: list[tuple[float, float]] = []
     for number in range(BINS):
         inside = order[bins == number]
-        if inside.size and (quantile := _quantile(values[inside], weights[inside], share)) > 0:
-            line.append((float(np.mean(scales[inside])), math.log(quantile)))
-    across = [x for x, _ in line]
-    if len(line) < BINS // 2 or max(across) - min(across) < LEAST_RANGE:
-        return 0.0
-    slope = float(np.polyfit(across, [y for _, y in line], 1)[0])
-    return float(np.clip(slope - 1.0, -LARGEST_POWER, LARGEST_POWER))
+        if not inside.size or (found := _quantile(ratios[inside], weights[inside], share)) <= 0:
+            continue
+        place = float(np.mean(scales[inside]))
+        if not line or place > line[-1][0]:
+            line.append((place, math.log(found)))
+    if len(line) < BINS // 2 or line[-1][0] - line[0][0] < LEAST_RANGE:
+        return []
+    middle = float(np.median([height for _, height in line]))
+    low, high = middle - LARGEST_BEND, middle + LARGEST_BEND
+    return [(place, min(max(height, low), high)) for place, height in line]
+
+
+def bent(log_scales: Float, curve: Sequence[tuple[float, float]]) -> Float:
+    """B f(b), px, with straight lines between the entries of the curve, constant beyond them."""
+    if not curve:
+        return np.exp(log_scales)
+    places, heights = zip(*curve, strict=True)
+    result: Float = np.exp(log_scales + np.interp(log_scales, places, heights))
+    return result
 
 
 def median_of_finite(values: Sequence[float]) -> float:

@@ -13,10 +13,11 @@ from piv.errors import InputError, SettingsError, WeightsError
 from piv.network.weights import Model, load_model, read_weights
 from piv.train import checkpoint
 from piv.train.calibration import (
+    bent,
     calibrate_uncertainty,
     interval_factor,
     median_of_finite,
-    scale_power,
+    scale_curve,
 )
 from piv.train.loop import Training, open_run
 from piv.train.progress import Plan
@@ -375,18 +376,36 @@ def test_intervals_hold_what_they_say_on_known_ratios():
     assert interval_factor([few], 0.683) == pytest.approx(-math.log(1 - 0.683), rel=0.06)
 
 
-@pytest.mark.parametrize("power", [-0.1, 0.0, 0.12])
-def test_the_power_makes_small_and_large_scales_hold_alike(power):
+def test_the_curve_makes_small_and_large_scales_hold_alike():
     rng = np.random.default_rng(6)
     scales = [rng.normal(math.log(0.01), 0.3, 90000), rng.normal(math.log(0.2), 0.6, 20000)]
-    errors = [np.abs(rng.laplace(size=s.size)) * np.exp((1 + power) * s) for s in scales]
-    found = scale_power(errors, scales, 0.683)
-    assert found == pytest.approx(power, abs=0.02)
-    # noisier still, and nothing to tell it from
-    assert scale_power([np.exp(3 * part) for part in scales], scales, 0.683) == 0.3
-    assert scale_power(errors[:1], [0.01 * scales[0]], 0.683) == 0.0
-    assert scale_power([], [], 0.683) == 0.0
-    assert scale_power([np.zeros(50)], [np.linspace(-4, 0, 50)], 0.683) == 0.0
+    errors = [np.abs(rng.laplace(size=s.size)) * np.exp(s) for s in scales]
+    errors[0] *= 0.8  # the best images state too much, by no power of the scale
+    curve = scale_curve(errors, scales, 0.683)
+    places, heights = zip(*curve, strict=True)
+    assert list(places) == sorted(places)
+    assert heights[1] - heights[-2] == pytest.approx(math.log(0.8), abs=0.05)
+    ratios = [e / bent(s, curve) for e, s in zip(errors, scales, strict=True)]
+    factor = interval_factor(ratios, 0.683)
+    assert factor == pytest.approx(1.0, abs=0.01)
+    for part in ratios:
+        assert np.mean(part <= factor) == pytest.approx(0.683, abs=0.01)
+    # without it one is too wide and the other too narrow
+    plain = [e / np.exp(s) for e, s in zip(errors, scales, strict=True)]
+    factor = interval_factor(plain, 0.683)
+    assert np.mean(plain[0] <= factor) > 0.71
+    assert np.mean(plain[1] <= factor) < 0.65
+
+
+def test_a_curve_bends_so_far_and_needs_scales_to_be_told_from():
+    rng = np.random.default_rng(6)
+    scales = rng.normal(math.log(0.05), 1.0, 20000)
+    heights = [height for _, height in scale_curve([np.exp(3 * scales)], [scales], 0.683)]
+    assert max(heights) - min(heights) == pytest.approx(1.0)
+    assert scale_curve([np.exp(scales)], [0.01 * scales], 0.683) == []
+    assert scale_curve([], [], 0.683) == []
+    assert scale_curve([np.zeros(50)], [np.linspace(-4, 0, 50)], 0.683) == []
+    assert np.allclose(bent(scales, []), np.exp(scales))
 
 
 def test_the_half_width_grows_as_the_power_says(finished):
@@ -395,6 +414,14 @@ def test_the_half_width_grows_as_the_power_says(finished):
     log_scale = torch.tensor([math.log(0.05), math.log(0.2)])
     wanted = [factor * 0.05, factor * 0.2 * (0.2 / 0.05) ** power]
     assert model.half_width(log_scale).tolist() == pytest.approx(wanted)
+
+
+def test_the_half_width_follows_the_curve(finished):
+    curve = ((-5.0, -0.2), (-3.0, 0.1), (-1.0, 0.0))
+    model = Model("name", "", {}, finished.average, 1.1, 2.2, 0.0, curve)
+    log_scale = torch.linspace(-9, 3, 400).reshape(1, 2, 10, 20)
+    wanted = 1.1 * bent(log_scale.numpy(), curve)
+    np.testing.assert_allclose(model.half_width(log_scale), wanted, rtol=2e-3)
 
 
 def test_the_classes_of_all_sources_count_equally(finished, source):
@@ -411,7 +438,7 @@ def test_the_classes_of_all_sources_count_equally(finished, source):
 
     def factors(*sources):
         found = calibrate_uncertainty(finished.average, sources, finished.recipe, pairs=2)
-        return found, [found[key] for key in ("interval_68", "interval_95", "power")]
+        return found, [found["interval_68"], found["interval_95"], *np.ravel(found["curve"])]
 
     copy, other = (Renamed(name, source, source.classes) for name in ("copy", "other"))
     _, alone = factors(source)
