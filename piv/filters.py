@@ -46,9 +46,11 @@ def separable(images: Tensor, kernel: tuple[float, ...], *, mirror: bool = True)
 @lru_cache(maxsize=64)
 def _toeplitz(kernel: tuple[float, ...]) -> Tensor:
     """(BLOCK + 2 radius, BLOCK): column j has the kernel in rows j .. j + 2 radius."""
-    matrix = torch.zeros(_BLOCK + len(kernel) - 1, _BLOCK)
-    for offset, value in enumerate(kernel):
-        matrix.diagonal(-offset)[:_BLOCK] = value
+    # it is kept: made while an analysis runs, it must still serve a training
+    with torch.inference_mode(mode=False):
+        matrix = torch.zeros(_BLOCK + len(kernel) - 1, _BLOCK)
+        for offset, value in enumerate(kernel):
+            matrix.diagonal(-offset)[:_BLOCK] = value
     return matrix
 
 

@@ -49,6 +49,17 @@ def test_a_mean_over_visible_pixels_only() -> None:
         np.testing.assert_allclose(found, field, rtol=1e-5)
 
 
+def test_what_an_analysis_keeps_serves_a_training_too() -> None:
+    sigma = 0.8125  # of no other test: its kernel is made here
+    field = torch.randn(1, 2, 32, 48)
+    with torch.inference_mode():
+        smoothed(field, None, sigma)
+    field.requires_grad_()
+    smoothed(field, None, sigma).square().sum().backward()
+    assert field.grad is not None
+    assert field.grad.any()
+
+
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_displacement_is_never_rounded_to_half_precision(*, hidden: bool) -> None:
     field = torch.full((1, 2, 32, 48), 10.01)
