@@ -28,6 +28,6 @@ PRESETS = {
     "best": Preset(
         dataclasses.replace(Settings(), refine=RefineSettings(views=8, steps=4)),
         "default",
-        "the mean of eight views, a step more: a tenth less error, eight to nine times the time",
+        "the mean of eight views, a step more: a tenth less error, nine to ten times the time",
     ),
 }
