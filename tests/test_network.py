@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import SMALL, network
 from pairs import flow_pair, uniform_pair
 from scipy import ndimage
 
 from piv.correlate import coarse_field
 from piv.network import ccfcn
-from piv.network.ccfcn import CCFCN
 from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import (
@@ -27,19 +27,6 @@ from piv.network.refine import OVERLAP, refine, tile_side
 from piv.network.weights import Model
 from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
 from piv.types import Flag, ImagePair, VectorField
-
-SMALL = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4))
-
-
-def network(config: CCFCNConfig = SMALL, *, trained: bool = True) -> CCFCN:
-    """Random weights; ``trained``: also where an untrained network has zeros."""
-    torch.manual_seed(0)
-    net = CCFCN(config).eval().requires_grad_(False)
-    if trained:
-        for name, parameter in net.named_parameters():
-            if "head" in name or "second" in name:
-                parameter += 0.03 * torch.randn_like(parameter)
-    return net
 
 
 def model(**options: Any) -> Model:

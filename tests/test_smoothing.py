@@ -9,26 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import SMALL, network
 from scipy import ndimage
 
-from piv.network.ccfcn import CCFCN, blended, smoothed
+from piv.network.ccfcn import blended, smoothed
 from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import narrowed_network
 
-SMALL = CCFCNConfig(image_widths=(8, 12, 16), velocity_widths=(4, 4, 4))
 BARE = replace(SMALL, base_sigmas=(), smooth=0.8)  # untrained it returns what it starts from
 BLENDS = replace(SMALL, blend=(0.8, 2.0))
-
-
-def network(config: CCFCNConfig, *, trained: bool = True) -> CCFCN:
-    torch.manual_seed(0)
-    net = CCFCN(config).eval().requires_grad_(False)
-    if trained:
-        for name, parameter in net.named_parameters():
-            if "head" in name or "second" in name:
-                parameter += 0.03 * torch.randn_like(parameter)
-    return net
 
 
 def frames(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -99,8 +99,10 @@ class Model:
         )  # fmt: skip
 
 
-def curve_at(curve: tuple[tuple[float, float], ...], log_scale: Tensor) -> Tensor:
-    """The curve of :class:`Model` at every ``log_scale``, to a hundredth of its slope."""
+def curve_at(curve: Sequence[tuple[float, float]], log_scale: Tensor) -> Tensor:
+    """The curve of :class:`Model` at every ``log_scale``, looked up in steps of 0.01 of ln b."""
+    if not curve:
+        return torch.zeros_like(log_scale)
     lowest, highest = curve[0][0], curve[-1][0]
     # a table: there are millions of pixels, and the factor changes slowly
     number = int((highest - lowest) * 100) + 2

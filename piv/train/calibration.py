@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN
+from piv.network.weights import curve_at
 from piv.post.propagation import error_correlation_length
 from piv.train.data import Batch, CoarseStart
 from piv.train.held_out import estimate, held_out
@@ -89,7 +91,10 @@ def calibrate_uncertainty(
                 np.concatenate(which).astype(np.float64) for which in zip(*parts, strict=True)
             )
     curve = scale_curve(list(errors_of.values()), list(scales_of.values()), SHARE_68)
-    ratios = {kind: values / bent(scales_of[kind], curve) for kind, values in errors_of.items()}
+    ratios = {
+        kind: values / np.exp(scales + curve_at(curve, torch.from_numpy(scales)).numpy())
+        for (kind, values), scales in zip(errors_of.items(), scales_of.values(), strict=True)
+    }
     factor = interval_factor(list(ratios.values()), SHARE_68)
     length = median_of_finite(lengths)
     return {
@@ -155,15 +160,6 @@ def scale_curve(
     middle = float(np.median([height for _, height in line]))
     low, high = middle - LARGEST_BEND, middle + LARGEST_BEND
     return [(place, min(max(height, low), high)) for place, height in line]
-
-
-def bent(log_scales: Float, curve: Sequence[tuple[float, float]]) -> Float:
-    """B f(b), px, with straight lines between the entries of the curve, constant beyond them."""
-    if not curve:
-        return np.exp(log_scales)
-    places, heights = zip(*curve, strict=True)
-    result: Float = np.exp(log_scales + np.interp(log_scales, places, heights))
-    return result
 
 
 def median_of_finite(values: Sequence[float]) -> float:

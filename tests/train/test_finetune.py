@@ -206,3 +206,11 @@ def test_recordings_of_nothing_are_refused(tmp_path):
     with pytest.raises(InputError, match="none of 1 pairs"):
         finetune.prepare(SourceSpec(tmp_path), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("weights", "steps"), [("ccfcn-fast-2026.11", 2), ("default", 3)])
+def test_there_are_as_many_steps_as_the_weights_were_trained_for(
+    tmp_path, recordings, weights, steps
+):
+    path = finetune.prepare(SourceSpec(recordings), tmp_path / "run", start_from=weights)
+    assert recipes.load(path).refinement_steps == steps
