@@ -28,6 +28,8 @@ from torch.nn import functional as F
 
 from piv.filters import gaussian, halve
 from piv.network.config import STATISTICS_STRIDE, CCFCNConfig
+from piv.network.layers import Deconvolution, ImagePyramid, Pyramid, for_convolution, zero
+from piv.network.scale import ScaleCorrection
 from piv.spline import coefficients, deform_pair, seen_in_both
 
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
@@ -203,6 +205,8 @@ class Step(nn.Module):
         )
         if self.blend is not None:
             zero(self.blend)
+        corrected = remembers and config.scale_widths
+        self.scale = ScaleCorrection(widths[0], config.scale_widths) if corrected else None
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
         zero(self.head)  # an untrained network returns its base
         with torch.no_grad():
@@ -258,7 +262,11 @@ class Step(nn.Module):
         if last and self.blend is not None:
             shares = self.blend(seen_here).float()
             displacement = blended(displacement, none_if_all(visible), config.blend, shares)
-        result = Refinement(displacement, correction[:, 2:].clamp(-8, 4), base, likeness)
+        log_scale = correction[:, 2:].clamp(-8, 4)
+        if last and self.scale is not None:
+            change = displacement - estimate
+            log_scale = log_scale + self.scale(seen_here, displacement, change, likeness, log_scale)
+        result = Refinement(displacement, log_scale, base, likeness)
         return result, None if self.keep is None else self.keep(seen_here)
 
     def turned(
@@ -281,97 +289,6 @@ class Step(nn.Module):
         )
         back = Refinement(*(half_turn(t) for t in result))
         return back, None if memory is None else half_turn(memory)
-
-
-class ImagePyramid(nn.Module):
-    """Learned features at 1/2, 1/4 ..., each level fused with what is measured there."""
-
-    def __init__(
-        self, in_channels: int, widths: tuple[int, ...], measured: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.down = nn.ModuleList()
-        self.fuse = nn.ModuleList()
-        for n, width in enumerate(widths):
-            if n == 0:
-                self.fuse.append(
-                    nn.Sequential(conv(in_channels + measured[0], width), conv(width, width))
-                )
-            else:
-                self.down.append(conv(widths[n - 1], width, stride=2))
-                self.fuse.append(nn.Sequential(conv(width + measured[n], width), Residual(width)))
-
-    def forward(self, x: Tensor, measured: list[Tensor]) -> list[Tensor]:
-        """Frames at 1/2 and what is measured at each level -> features of each level."""
-        features = []
-        for n, fuse in enumerate(self.fuse):
-            if n > 0:
-                x = self.down[n - 1](x)
-            x = fuse(torch.cat((x, measured[n]), dim=1))
-            features.append(x)
-        return features
-
-
-class Pyramid(nn.Module):
-    """(B, C, H/2, W/2) -> one (B, width, H / 2**k, W / 2**k) for each level k = 1, 2, ..."""
-
-    def __init__(self, in_channels: int, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.levels = nn.ModuleList(
-            conv(in_channels if n == 0 else widths[n - 1], width, stride=1 if n == 0 else 2)
-            for n, width in enumerate(widths)
-        )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of each level, the finest first."""
-        features = []
-        for level in self.levels:
-            x = level(x)
-            features.append(x)
-        return features
-
-
-class Deconvolution(nn.Module):
-    """Climbs from the coarsest level to 1/2 of the size, adding each finer level on the way."""
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.bottom = Residual(widths[-1])
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(widths[n + 1], widths[n], 4, stride=2, padding=1)
-            for n in range(len(widths) - 1)
-        )
-        self.mix = nn.ModuleList(Residual(width) for width in widths[:-1])
-
-    def forward(self, levels: list[Tensor]) -> Tensor:
-        """All levels, the finest first -> features at 1/2 of the size."""
-        x = self.bottom(levels[-1])
-        for n in reversed(range(len(self.up))):
-            x = self.mix[n](self.up[n](x) + levels[n])
-        return x
-
-
-class Residual(nn.Module):
-    """x + conv(relu(conv(relu(x))))."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        zero(self.second)  # starts as the identity
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) -> the same shape."""
-        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
-
-
-def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """A 3 x 3 convolution and its non-linearity."""
-    layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return nn.Sequential(layer, nn.ReLU(inplace=True))
 
 
 def smoothed(field: Tensor, visible: Tensor | None, sigma: float) -> Tensor:
@@ -417,20 +334,6 @@ def none_if_all(visible: Tensor) -> Tensor | None:
 def half_turn(x: Tensor) -> Tensor:
     """(..., H, W) turned by 180 degrees."""
     return x.flip((-2, -1))
-
-
-def for_convolution(x: Tensor) -> Tensor:
-    """The type and layout in which convolutions compute, converted once and not by each of them."""
-    device = x.device.type
-    if torch.is_autocast_enabled(device):
-        x = x.to(torch.get_autocast_dtype(device))
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def zero(layer: nn.Module) -> None:
-    """Weights and bias zero, as a layer starts that is to change nothing."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
 
 
 def local_match(first: Tensor, second: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ class CCFCNConfig:
     blend : tuple of float
         Gaussians, px, of which the last step may mix so much into its answer as it finds good,
         pixel by pixel; empty = none.
+    scale_widths : tuple of int
+        Channels at 1/4, 1/8 ... of the size of the branch that corrects the stated scale of the
+        last step by what is around; empty = none.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
@@ -51,11 +54,12 @@ class CCFCNConfig:
     spline: int = 3
     smooth: float = 0.0
     blend: tuple[float, ...] = ()
+    scale_widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
-        for name, least in (("image_widths", 1), ("first_widths", 1), ("velocity_widths", 1)):
-            _require(name, getattr(self, name), _is_whole, least)
+        for name in ("image_widths", "first_widths", "velocity_widths", "scale_widths"):
+            _require(name, getattr(self, name), _is_whole, 1)
         for name in ("base_sigmas", "blend"):
             _require(name, getattr(self, name), _is_number, 0.0)
         if not self.image_widths:
@@ -94,9 +98,8 @@ class CCFCNConfig:
     def first(self) -> CCFCNConfig:
         """What the first step is built from."""
         widths = self.first_widths or self.image_widths
-        return replace(
-            self, image_widths=widths, first_widths=(), turned=False, smooth=0.0, blend=()
-        )
+        without = replace(self, turned=False, smooth=0.0, blend=(), scale_widths=())
+        return replace(without, image_widths=widths, first_widths=())
 
     @property
     def later(self) -> CCFCNConfig:
@@ -106,7 +109,8 @@ class CCFCNConfig:
     @property
     def stride(self) -> int:
         """H and W are padded to a multiple of this."""
-        return max(1 << len(self.image_widths), STATISTICS_STRIDE)
+        levels = max(len(self.image_widths), len(self.scale_widths) + 1)
+        return max(1 << levels, STATISTICS_STRIDE)
 
 
 def _require(name: str, values: Any, is_good: Callable[[Any, Any], bool], least: float) -> None:

@@ -22,7 +22,8 @@ class Optimiser:
     Parameters
     ----------
     network : nn.Module
-        In channels-last order; its weights are changed in place.
+        In channels-last order; its weights are changed in place, but for those that need no
+        gradient.
     kind : str
         ``muon`` or ``adamw`` (then AdamW moves everything).
     learning_rate, weight_decay : float
@@ -31,7 +32,7 @@ class Optimiser:
     def __init__(
         self, network: nn.Module, kind: str, learning_rate: float, weight_decay: float
     ) -> None:
-        self.parameters = list(network.parameters())
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
         matrices = _of_convolutions(network) if kind == "muon" else []
         # views of the weights' own memory: what moves them moves the network
         self._views = [(w, nn.Parameter(_rows(w.data).view(len(w), -1))) for w in matrices]
@@ -87,10 +88,11 @@ class Optimiser:
 
 def _of_convolutions(network: nn.Module) -> list[Tensor]:
     """Weights of the layers within, without those of the heads."""
+    heads = {"head", "blend"}
     return [
         weight
         for name, weight in network.named_parameters()
-        if weight.ndim == 4 and not {"head", "blend"} & set(name.split("."))
+        if weight.requires_grad and weight.ndim == 4 and not heads & set(name.split("."))
     ]
 
 

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from piv.errors import InputError, SettingsError, WeightsError
-from piv.network.weights import Model, load_model, read_weights
+from piv.network.weights import Model, curve_at, load_model, read_weights
 from piv.train import checkpoint
 from piv.train.calibration import (
-    bent,
     calibrate_uncertainty,
     interval_factor,
     median_of_finite,
@@ -99,6 +98,36 @@ def test_with_muon_and_the_scale_of_the_pair_a_resumed_run_equals_the_uninterrup
         assert not same(whole, other)
         with pytest.raises(SettingsError, match=f"{next(iter(change))} differ"):
             Training.resume(other.recipe, tmp_path / "parts", source=source)
+
+
+def test_the_uncertainty_alone_is_learned_and_resumed(tmp_path, source, tiny):
+    start = tmp_path / "start.safetensors"
+    run_of(tiny, tmp_path / "first", source, 2).export(start, "start")
+    body = load_model(start).network
+    network = {**tiny.network, "scale_widths": [4, 6]}
+    recipe = dataclasses.replace(tiny, learn="uncertainty", network=network, optimiser="muon")
+    whole = run_of(recipe, tmp_path / "whole", source, 4, start_from=start)
+    assert whole.run()
+    for now in (whole.network, whole.average):
+        state = now.state_dict()
+        for name, weight in body.state_dict().items():
+            assert torch.equal(state[name], weight), name
+        assert now.later_steps.scale.head.weight.any()
+    parts = run_of(recipe, tmp_path / "parts", source, 4, start_from=start)
+    parts.run(should_stop=lambda: parts.step >= 2)
+    assert Training.resume(None, tmp_path / "parts", source=source).run()
+    other = Training.resume(None, tmp_path / "parts", source=source)
+    assert same(whole, other)
+    whole.export(tmp_path / "end.safetensors", "end")
+    assert load_model(tmp_path / "end.safetensors").network.later_steps.scale is not None
+
+
+def test_the_uncertainty_alone_needs_something_that_can_learn(tmp_path, source, tiny):
+    alone = dataclasses.replace(tiny, learn="uncertainty")
+    with pytest.raises(SettingsError, match="needs a network with scale_widths, such as"):
+        run_of(alone, tmp_path, source, 1)
+    with pytest.raises(SettingsError, match="refinement_steps must be 2 or more, not 1"):
+        dataclasses.replace(alone, refinement_steps=1)
 
 
 def test_a_checkpoint_of_another_version_is_told_apart(tmp_path, finished):
@@ -385,7 +414,8 @@ def test_the_curve_makes_small_and_large_scales_hold_alike():
     places, heights = zip(*curve, strict=True)
     assert list(places) == sorted(places)
     assert heights[1] - heights[-2] == pytest.approx(math.log(0.8), abs=0.05)
-    ratios = [e / bent(s, curve) for e, s in zip(errors, scales, strict=True)]
+    factors = [np.exp(np.interp(s, places, heights)) for s in scales]
+    ratios = [e / (np.exp(s) * f) for e, s, f in zip(errors, scales, factors, strict=True)]
     factor = interval_factor(ratios, 0.683)
     assert factor == pytest.approx(1.0, abs=0.01)
     for part in ratios:
@@ -405,7 +435,7 @@ def test_a_curve_bends_so_far_and_needs_scales_to_be_told_from():
     assert scale_curve([np.exp(scales)], [0.01 * scales], 0.683) == []
     assert scale_curve([], [], 0.683) == []
     assert scale_curve([np.zeros(50)], [np.linspace(-4, 0, 50)], 0.683) == []
-    assert np.allclose(bent(scales, []), np.exp(scales))
+    assert not curve_at([], torch.from_numpy(scales)).any()
 
 
 def test_the_half_width_grows_as_the_power_says(finished):
@@ -420,7 +450,8 @@ def test_the_half_width_follows_the_curve(finished):
     curve = ((-5.0, -0.2), (-3.0, 0.1), (-1.0, 0.0))
     model = Model("name", "", {}, finished.average, 1.1, 2.2, 0.0, curve)
     log_scale = torch.linspace(-9, 3, 400).reshape(1, 2, 10, 20)
-    wanted = 1.1 * bent(log_scale.numpy(), curve)
+    values = log_scale.numpy()
+    wanted = 1.1 * np.exp(values + np.interp(values, *zip(*curve, strict=True)))
     np.testing.assert_allclose(model.half_width(log_scale), wanted, rtol=2e-3)
 
 
