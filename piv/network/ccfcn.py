@@ -29,7 +29,6 @@ from torch.nn import functional as F
 from piv.filters import gaussian, halve
 from piv.network.config import STATISTICS_STRIDE, CCFCNConfig
 from piv.network.layers import Deconvolution, ImagePyramid, Pyramid, for_convolution, zero
-from piv.network.scale import ScaleCorrection
 from piv.spline import coefficients, deform_pair, seen_in_both
 
 CONTRAST_RADIUS = 8.0  # px; Gaussian of the local contrast normalisation
@@ -205,8 +204,6 @@ class Step(nn.Module):
         )
         if self.blend is not None:
             zero(self.blend)
-        corrected = remembers and config.scale_widths
-        self.scale = ScaleCorrection(widths[0], config.scale_widths) if corrected else None
         self.head = nn.ConvTranspose2d(widths[0], 4, 4, stride=2, padding=1)
         zero(self.head)  # an untrained network returns its base
         with torch.no_grad():
@@ -262,11 +259,7 @@ class Step(nn.Module):
         if last and self.blend is not None:
             shares = self.blend(seen_here).float()
             displacement = blended(displacement, none_if_all(visible), config.blend, shares)
-        log_scale = correction[:, 2:].clamp(-8, 4)
-        if last and self.scale is not None:
-            change = displacement - estimate
-            log_scale = log_scale + self.scale(seen_here, displacement, change, likeness, log_scale)
-        result = Refinement(displacement, log_scale, base, likeness)
+        result = Refinement(displacement, correction[:, 2:].clamp(-8, 4), base, likeness)
         return result, None if self.keep is None else self.keep(seen_here)
 
     def turned(

@@ -39,9 +39,6 @@ class CCFCNConfig:
     blend : tuple of float
         Gaussians, px, of which the last step may mix so much into its answer as it finds good,
         pixel by pixel; empty = none.
-    scale_widths : tuple of int
-        Channels at 1/4, 1/8 ... of the size of the branch that corrects the stated scale of the
-        last step by what is around; empty = none.
     """
 
     image_widths: tuple[int, ...] = (40, 64, 96)
@@ -54,11 +51,10 @@ class CCFCNConfig:
     spline: int = 3
     smooth: float = 0.0
     blend: tuple[float, ...] = ()
-    scale_widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
-        for name in ("image_widths", "first_widths", "velocity_widths", "scale_widths"):
+        for name in ("image_widths", "first_widths", "velocity_widths"):
             _require(name, getattr(self, name), _is_whole, 1)
         for name in ("base_sigmas", "blend"):
             _require(name, getattr(self, name), _is_number, 0.0)
@@ -98,8 +94,9 @@ class CCFCNConfig:
     def first(self) -> CCFCNConfig:
         """What the first step is built from."""
         widths = self.first_widths or self.image_widths
-        without = replace(self, turned=False, smooth=0.0, blend=(), scale_widths=())
-        return replace(without, image_widths=widths, first_widths=())
+        return replace(
+            self, image_widths=widths, first_widths=(), turned=False, smooth=0.0, blend=()
+        )
 
     @property
     def later(self) -> CCFCNConfig:
@@ -109,8 +106,7 @@ class CCFCNConfig:
     @property
     def stride(self) -> int:
         """H and W are padded to a multiple of this."""
-        levels = max(len(self.image_widths), len(self.scale_widths) + 1)
-        return max(1 << levels, STATISTICS_STRIDE)
+        return max(1 << len(self.image_widths), STATISTICS_STRIDE)
 
 
 def _require(name: str, values: Any, is_good: Callable[[Any, Any], bool], least: float) -> None:

@@ -14,26 +14,17 @@ from torch import Tensor
 from piv.network.ccfcn import CCFCN, PIXELS
 from piv.network.config import CCFCNConfig
 
-GROW = {
-    "image_widths",
-    "first_widths",
-    "velocity_widths",
-    "base_sigmas",
-    "memory",
-    "blend",
-    "scale_widths",
-}
+GROW = {"image_widths", "first_widths", "velocity_widths", "base_sigmas", "memory", "blend"}
 FREE = {"turned", "smooth"}
 
 
 def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
     """Whether ``new`` is ``old`` with more of something and nothing else.
 
-    That is: more image channels, further levels, channels of memory, a blend or a correction of the
-    scale where there was none, or further windows of the least squares, between which the base
-    stays the same.  The first step may have other widths: then it begins anew.  Whether every
-    second step sees the pair turned, and how much an estimate is smoothed before the next step, is
-    free.
+    That is: more image channels, further levels, channels of memory, a blend where there was none,
+    or further windows of the least squares, between which the base stays the same.  The first step
+    may have other widths: then it begins anew.  Whether every second step sees the pair turned, and
+    how much an estimate is smoothed before the next step, is free.
     """
     levels = len(old.image_widths)
     return (
@@ -51,7 +42,6 @@ def can_grow(old: CCFCNConfig, new: CCFCNConfig) -> bool:
         and _base(old) == _base(new)
         and new.memory >= old.memory
         and old.blend in ((), new.blend)
-        and old.scale_widths in ((), new.scale_widths)
     )
 
 
@@ -114,9 +104,6 @@ def _renamed(name: str, levels: int, deeper: bool) -> str:
 def _old_inputs(name: str, number: int, old: CCFCNConfig, new: CCFCNConfig) -> list[int]:
     """Where the ``number`` inputs that a layer had are among those that it has."""
     parts = name.split(".")
-    if parts[1:] == ["scale", "pyramid", "levels", "0", "0", "weight"]:
-        more = new.image_widths[0] - old.image_widths[0]  # the step's features come first
-        return [n if n < old.image_widths[0] else n + more for n in range(number)]
     if parts[1:3] != ["image_pyramid", "fuse"] or parts[4:6] != ["0", "0"]:
         return list(range(number))
     level = int(parts[3])

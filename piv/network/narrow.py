@@ -107,8 +107,7 @@ def _channels(level: int, levels: int) -> list[tuple[list[str], list[str]]]:
     if level == 0:
         groups.append(([f"{fuse}.0.0"], [f"{fuse}.1.0"]))
         makers.append(f"{fuse}.1.0")
-        # all but the head where there are such
-        readers += ["head", "keep", "blend", "scale.pyramid.levels.0.0"]
+        readers += ["head", "keep", "blend"]  # the latter two where there are such
     else:
         groups.append(([f"image_pyramid.down.{level - 1}.0"], [f"{fuse}.0.0"]))
         groups.append(([f"{fuse}.1.first"], [f"{fuse}.1.second"]))

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from piv.errors import PIVError, SettingsError, WeightsError
-from piv.network.ccfcn import CCFCN, Refinement
+from piv.network.ccfcn import CCFCN
 from piv.network.weights import load_model
 from piv.settings import RefineSettings
 from piv.train.data import Batch
-from piv.train.loss import interval_loss, mean_endpoint, refinement_loss
+from piv.train.loss import mean_endpoint, refinement_loss
 from piv.train.optimiser import Optimiser
 from piv.train.processes import Gang
 from piv.train.progress import Clock
@@ -41,8 +41,6 @@ class Learner:
         self.recipe = recipe
         self.gang = gang
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if recipe.learn == "uncertainty":
-            _only_the_scale(self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = Optimiser(
             self.network, recipe.optimiser, recipe.learning_rate, recipe.weight_decay
@@ -85,11 +83,27 @@ class Learner:
         rate *= min(1.0, (step + 1) / max(1, recipe.warm_up))
         self.network.train()
         self.optimiser.zero_grad()
-        with self._precision():
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             estimates = self.network(
                 batch.first, batch.second, batch.start, batch.fluid, recipe.refinement_steps
             )
-        loss = self._loss(estimates, batch)
+            taught = self._taught(batch)
+        loss = refinement_loss(
+            estimates,
+            batch.start,
+            batch.truth,
+            batch.seeded,
+            batch.fluid,
+            taught=taught,
+            step_weight=recipe.step_weight,
+            uncertainty_weight=recipe.uncertainty_weight,
+            emphasis=recipe.emphasis,
+            rounding=recipe.rounding,
+            scale_of=recipe.scale_of,
+            near_mask=recipe.near_mask,
+            gradient_weight=recipe.gradient_weight,
+            largest=recipe.largest_error,
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             where = batch.seeded & batch.fluid
@@ -101,42 +115,15 @@ class Learner:
         _follow(self.average, self.network, min(recipe.average, (1 + step) / (10 + step)))
         return figures[0], figures[1]
 
-    def _loss(self, estimates: list[Refinement], batch: Batch) -> Tensor:
-        recipe = self.recipe
-        if recipe.learn == "uncertainty":
-            return interval_loss(estimates[-1], batch.truth, batch.fluid, recipe.largest_error)
-        return refinement_loss(
-            estimates,
-            batch.start,
-            batch.truth,
-            batch.seeded,
-            batch.fluid,
-            taught=self._taught(batch),
-            step_weight=recipe.step_weight,
-            uncertainty_weight=recipe.uncertainty_weight,
-            emphasis=recipe.emphasis,
-            rounding=recipe.rounding,
-            scale_of=recipe.scale_of,
-            near_mask=recipe.near_mask,
-            gradient_weight=recipe.gradient_weight,
-            largest=recipe.largest_error,
-        )
-
     @torch.no_grad()
     def _taught(self, batch: Batch) -> Tensor | None:
         """The teacher's displacement, with as many steps as an analysis takes by default."""
         if self.teacher is None:
             return None
-        with self._precision():
-            results = self.teacher.network(
-                batch.first, batch.second, batch.start, batch.fluid, RefineSettings().steps
-            )
+        results = self.teacher.network(
+            batch.first, batch.second, batch.start, batch.fluid, RefineSettings().steps
+        )
         return results[-1].displacement
-
-    def _precision(self) -> torch.autocast:
-        """Arithmetic of the convolutions."""
-        half = self.recipe.precision == "bfloat16"
-        return torch.autocast("cpu", torch.bfloat16, enabled=half)
 
     def _descend(self, step: int, rate: float) -> None:
         """Let the optimiser act, unless the gradient is not finite."""
@@ -180,22 +167,6 @@ class Learner:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self._bad = state["bad"]
-
-
-def _only_the_scale(network: CCFCN) -> None:
-    """Let nothing learn but the correction of the stated scale.
-
-    Raises
-    ------
-    SettingsError
-        If the network has none.
-    """
-    if network.later_steps.scale is None:
-        raise SettingsError(
-            'learn = "uncertainty" needs a network with scale_widths, such as [48, 64, 64]'
-        )
-    network.requires_grad_(False)
-    network.later_steps.scale.requires_grad_(True)
 
 
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:

@@ -29,7 +29,6 @@ field alone, while the scale still learns the true error.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -38,9 +37,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SMOOTH = 0.01  # px; rounds the tip of the end-point error, far below any error reached
-TINY = 1e-5  # px; smaller errors are none
-# share of the errors, and the half-width of its interval over their mean length, if normal
-INTERVALS = ((0.683, 1.254), (0.95, 2.456))
 NEAR = 8  # px from the mask within which pixels may count more
 
 
@@ -127,41 +123,6 @@ def refinement_loss(
             distance = distance * (2 * emphasis / (emphasis + scale))
         terms = distance + uncertainty_weight * _laplace(error, estimate.log_scale)
         total = total + step_weight**k * (terms * weight).sum() / pixels
-    return total
-
-
-def interval_loss(estimate: Estimate, truth: Tensor, fluid: Tensor, largest: float) -> Tensor:
-    r"""How well multiples of the stated scale are the 68.3 % and the 95 % half-widths.
-
-    The quantile loss (Koenker & Bassett, Econometrica 46, 33, 1978) of the logarithm of the error,
-
-    .. math:: \left< \sum_q (q - [d_q < 0])\, d_q \right>, \quad d_q = \ln |e| - \ln (c_q b),
-
-    whose gradient is the share of errors within the interval less what it shall be, so that the
-    intervals hold whatever the errors' distribution is.  The :math:`c_q` are those of normal errors
-    with :math:`\langle |e| \rangle = b`.
-
-    Parameters
-    ----------
-    estimate : the last refinement step
-    truth : tensor, shape (B, 2, H, W)
-        px.
-    fluid : bool tensor, shape (B, 1, H, W)
-        The pixels that count.
-    largest : float
-        Errors are clamped here, px.
-
-    Returns
-    -------
-    loss : tensor, shape ()
-    """
-    error = (estimate.displacement.detach() - truth).abs().clamp(TINY, largest)
-    excess = error.log() - estimate.log_scale
-    total = truth.new_zeros(())
-    for share, multiple in INTERVALS:
-        distance = excess - math.log(multiple)
-        terms = distance * (share - (distance.detach() < 0).to(distance))
-        total = total + (terms * fluid).sum() / (2 * fluid.sum().clamp(min=1))
     return total
 
 

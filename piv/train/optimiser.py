@@ -22,8 +22,7 @@ class Optimiser:
     Parameters
     ----------
     network : nn.Module
-        In channels-last order; its weights are changed in place, but for those that need no
-        gradient.
+        In channels-last order; its weights are changed in place.
     kind : str
         ``muon`` or ``adamw`` (then AdamW moves everything).
     learning_rate, weight_decay : float
@@ -32,7 +31,7 @@ class Optimiser:
     def __init__(
         self, network: nn.Module, kind: str, learning_rate: float, weight_decay: float
     ) -> None:
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.parameters = list(network.parameters())
         matrices = _of_convolutions(network) if kind == "muon" else []
         # views of the weights' own memory: what moves them moves the network
         self._views = [(w, nn.Parameter(_rows(w.data).view(len(w), -1))) for w in matrices]
@@ -88,11 +87,10 @@ class Optimiser:
 
 def _of_convolutions(network: nn.Module) -> list[Tensor]:
     """Weights of the layers within, without those of the heads."""
-    heads = {"head", "blend"}
     return [
         weight
         for name, weight in network.named_parameters()
-        if weight.requires_grad and weight.ndim == 4 and not heads & set(name.split("."))
+        if weight.ndim == 4 and not {"head", "blend"} & set(name.split("."))
     ]
 
 

@@ -41,11 +41,6 @@ class TrainRecipe:
     batch: int = option(8, "crops per step", low=1, high=1024)
     reuse: int = option(3, "how often a pair is used, under other crops and symmetries", low=1)
     pool: int = option(16, "groups of `batch` pairs that are mixed with each other", low=1)
-    learn: str = option(
-        "all", "what is learned; uncertainty = the correction of the stated scale alone "
-        "(scale_widths of the network): displacements stay what they are",
-        choices=("all", "uncertainty"),
-    )  # fmt: skip
     optimiser: str = option(
         "adamw", "what moves the weights; muon = Muon for the convolutions, AdamW for the rest",
         choices=("adamw", "muon"),
@@ -113,11 +108,6 @@ class TrainRecipe:
             _check(item, getattr(self, item.name))
         if self.crop > self.render:
             raise SettingsError(f"crop ({self.crop} px) must not exceed render ({self.render} px)")
-        if self.learn == "uncertainty" and self.refinement_steps < 2:
-            raise SettingsError(
-                "the uncertainty is learned alone in the later steps: refinement_steps must be 2 "
-                f"or more, not {self.refinement_steps}"
-            )
         if self.reuse > 1 and self.pool <= self.batch:
             raise SettingsError(
                 f"pool ({self.pool}) must exceed batch ({self.batch}) where pairs are reused"

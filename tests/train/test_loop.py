@@ -100,36 +100,6 @@ def test_with_muon_and_the_scale_of_the_pair_a_resumed_run_equals_the_uninterrup
             Training.resume(other.recipe, tmp_path / "parts", source=source)
 
 
-def test_the_uncertainty_alone_is_learned_and_resumed(tmp_path, source, tiny):
-    start = tmp_path / "start.safetensors"
-    run_of(tiny, tmp_path / "first", source, 2).export(start, "start")
-    body = load_model(start).network
-    network = {**tiny.network, "scale_widths": [4, 6]}
-    recipe = dataclasses.replace(tiny, learn="uncertainty", network=network, optimiser="muon")
-    whole = run_of(recipe, tmp_path / "whole", source, 4, start_from=start)
-    assert whole.run()
-    for now in (whole.network, whole.average):
-        state = now.state_dict()
-        for name, weight in body.state_dict().items():
-            assert torch.equal(state[name], weight), name
-        assert now.later_steps.scale.head.weight.any()
-    parts = run_of(recipe, tmp_path / "parts", source, 4, start_from=start)
-    parts.run(should_stop=lambda: parts.step >= 2)
-    assert Training.resume(None, tmp_path / "parts", source=source).run()
-    other = Training.resume(None, tmp_path / "parts", source=source)
-    assert same(whole, other)
-    whole.export(tmp_path / "end.safetensors", "end")
-    assert load_model(tmp_path / "end.safetensors").network.later_steps.scale is not None
-
-
-def test_the_uncertainty_alone_needs_something_that_can_learn(tmp_path, source, tiny):
-    alone = dataclasses.replace(tiny, learn="uncertainty")
-    with pytest.raises(SettingsError, match="needs a network with scale_widths, such as"):
-        run_of(alone, tmp_path, source, 1)
-    with pytest.raises(SettingsError, match="refinement_steps must be 2 or more, not 1"):
-        dataclasses.replace(alone, refinement_steps=1)
-
-
 def test_a_checkpoint_of_another_version_is_told_apart(tmp_path, finished):
     state = torch.load(finished.output / checkpoint.NAME, weights_only=True)
     torch.save({**state, "version": checkpoint.VERSION - 1}, tmp_path / checkpoint.NAME)

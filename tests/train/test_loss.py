@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
-from piv.train.loss import INTERVALS, SMOOTH, interval_loss, mean_endpoint, refinement_loss
+from piv.train.loss import SMOOTH, mean_endpoint, refinement_loss
 
 
 class Step(NamedTuple):
@@ -232,43 +231,3 @@ def test_the_gradient_of_the_error_counts_where_both_pixels_do():
     assert same - loss([shifted], truth, **options) == pytest.approx(
         2.0 * (3.0 + 4 * SMOOTH) / 5, abs=1e-4
     )
-
-
-@pytest.mark.parametrize("kind", ["normal", "laplace", "uniform", "wave"])
-def test_the_interval_loss_is_least_where_intervals_hold_their_share(kind):
-    """Whatever the errors' distribution: 68.3 % and 95 % as far as one scale can give both."""
-    rng = np.random.default_rng(1)
-    errors = {
-        "normal": rng.normal(size=8000), "laplace": rng.laplace(size=8000),
-        "uniform": rng.uniform(-1, 1, 8000), "wave": np.sin(rng.uniform(0, 7, 8000)),
-    }[kind]  # fmt: skip
-    truth = torch.tensor(0.03 * errors).reshape(1, 2, 50, 80)
-    fluid = torch.ones(1, 1, 50, 80, dtype=torch.bool)
-    places = torch.linspace(-5.5, -2.0, 351, dtype=torch.float64)
-    found = [
-        float(interval_loss(Step(0 * truth, place.expand(truth.shape)), truth, fluid, 8.0))
-        for place in places
-    ]
-    best = places[int(np.argmin(found))].exp()
-    within = [float((truth.abs() <= multiple * best).double().mean()) for _, multiple in INTERVALS]
-    # their mean gradient vanishes: one is as much too wide as the other is too narrow
-    assert sum(within) == pytest.approx(0.683 + 0.95, abs=0.015)
-    if kind == "normal":
-        assert within == pytest.approx([0.683, 0.95], abs=0.015)
-        assert best == pytest.approx(0.03 * (2 / np.pi) ** 0.5, rel=0.03)
-
-
-def test_the_interval_loss_is_of_the_scale_alone_and_of_the_fluid():
-    displacement, log_scale = (vectors(1.0, -2.0).requires_grad_() for _ in range(2))
-    truth = vectors(0.9, 30.0)
-    fluid = EVERYWHERE.clone()
-    fluid[..., :2] = False
-    interval_loss(Step(displacement, log_scale), truth, fluid, 8.0).backward()
-    assert displacement.grad is None
-    gradient = log_scale.grad[0] * fluid.sum() * 2
-    assert not gradient[..., :2].any()
-    # u: 0.1 px within both intervals (share - 1, twice, less); v: 8 px outside of both
-    np.testing.assert_allclose(gradient[0, :, 2:], (1 - 0.683) + (1 - 0.95), atol=1e-6)
-    np.testing.assert_allclose(gradient[1, :, 2:], -(0.683 + 0.95), atol=1e-6)
-    exact = interval_loss(Step(truth, log_scale), truth, fluid, 8.0)  # no error is no infinity
-    assert torch.isfinite(exact)

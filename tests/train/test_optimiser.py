@@ -15,7 +15,7 @@ from piv.train.optimiser import Optimiser
 
 CONFIG = CCFCNConfig(
     image_widths=(6, 10), velocity_widths=(4, 4), radius=1, base_sigmas=(2.0, 4.0, 8.0),
-    blend=(0.8,), scale_widths=(5,),
+    blend=(0.8,),
 )  # fmt: skip
 RATE, DECAY = 2e-3, 1e-2
 
@@ -117,7 +117,7 @@ def test_muon_makes_all_directions_of_a_step_equal() -> None:
 def test_with_muon_heads_and_offsets_are_moved_as_without() -> None:
     muon, adamw = weights(trained("muon", 2)[0]), weights(trained("adamw", 2)[0])
     heads = [name for name in muon if not within(name) and name.endswith("weight")]
-    assert len(heads) == 4  # of both steps, of the blend and of the scale's correction
+    assert len(heads) == 3  # of both steps and of the blend
     for name in muon:
         assert torch.equal(muon[name], adamw[name]) == (not within(name)), name
 
@@ -211,20 +211,6 @@ def test_nothing_moves_at_rate_zero_or_without_a_gradient(kind: str) -> None:
     optimiser.step(RATE)
     for name, weight in weights(net).items():
         assert torch.equal(weight, before[name]), name
-
-
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
-def test_what_needs_no_gradient_stays(kind: str) -> None:
-    net = network().requires_grad_(False)
-    assert net.later_steps.scale is not None
-    net.later_steps.scale.requires_grad_(True)
-    before, places = weights(net), [p.data_ptr() for p in net.parameters()]
-    optimiser = Optimiser(net, kind, RATE, 0.5)
-    gradients(net, 0)
-    optimiser.step(RATE)
-    for name, weight in weights(net).items():
-        assert torch.equal(weight, before[name]) == (".scale." not in name), name
-    assert [p.data_ptr() for p in net.parameters()] == places
 
 
 def test_only_convolutions_decay() -> None:
