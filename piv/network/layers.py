@@ -25,13 +25,13 @@ class ImagePyramid(nn.Module):
                 self.down.append(conv(widths[n - 1], width, stride=2))
                 self.fuse.append(nn.Sequential(conv(width + measured[n], width), Residual(width)))
 
-    def forward(self, x: Tensor, measured: list[Tensor]) -> list[Tensor]:
-        """Frames at 1/2 and what is measured at each level -> features of each level."""
+    def forward(self, x: Tensor, measured: list[list[Tensor]]) -> list[Tensor]:
+        """Frames at 1/2 and all that is measured at each level -> features of each level."""
         features = []
         for n, fuse in enumerate(self.fuse):
             if n > 0:
                 x = self.down[n - 1](x)
-            x = fuse(torch.cat((x, measured[n]), dim=1))
+            x = fuse(torch.cat((x, *measured[n]), dim=1))
             features.append(x)
         return features
 
@@ -71,7 +71,7 @@ class Deconvolution(nn.Module):
         """All levels, the finest first -> features at 1/2 of the size."""
         x = self.bottom(levels[-1])
         for n in reversed(range(len(self.up))):
-            x = self.mix[n](self.up[n](x) + levels[n])
+            x = self.mix[n](self.up[n](x).add_(levels[n]))
         return x
 
 
@@ -86,7 +86,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) -> the same shape."""
-        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
+        # in place: no convolution needs its own result to learn
+        return self.second(F.relu(self.first(F.relu(x)), inplace=True)).add_(x)
 
 
 def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
