@@ -89,6 +89,8 @@ def kinematic(rng: np.random.Generator, frame: Frame, options: Options) -> Drawn
         shortest=shortest,
         bandwidth=bandwidth,
         divergent=divergent,
+        # where it is an option, it changes no other number either
+        divergent_rng=rng.spawn(1)[0] if "divergent" in options else None,
         device=frame.device,
     )
     record = {
@@ -107,12 +109,24 @@ def _solver(rng: np.random.Generator, frame: Frame, options: Options, name: str)
     turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
     box = options.get("box", log_uniform(rng, 240, 900))
     origin = (-rng.uniform(0, box), -rng.uniform(0, box))
-    scalar = np.rot90(fields[number], turn)
-    if mirror:
-        scalar = scalar[:, ::-1]
-    q = torch.from_numpy(scalar.astype(np.float32)).to(frame.device)
-    flow = spectral.from_scalar(q, stored.ALPHA[name], 256, box, origin)
+
+    def scalar(number: int, turn: int, mirror: bool) -> torch.Tensor:
+        turned = np.rot90(fields[number], turn)
+        if mirror:
+            turned = turned[:, ::-1]
+        return torch.from_numpy(turned.astype(np.float32)).to(frame.device)
+
     record = {"field": number, "turn": turn, "mirror": mirror, "box": box, "origin": list(origin)}
+    potential = None
+    if divergent := options.get("divergent", 0.0):
+        other = rng.spawn(1)[0]
+        second = int(other.integers(len(fields)))
+        # turned otherwise than the first, so that the same field too lies elsewhere
+        potential = divergent * scalar(second, turn + int(other.integers(1, 4)), not mirror)
+        record |= {"divergent": divergent, "second": second}
+    flow = spectral.from_scalar(
+        scalar(number, turn, mirror), stored.ALPHA[name], 256, box, origin, potential
+    )
     return Drawn(flow, record)
 
 

@@ -29,8 +29,8 @@ FLOWS: dict[str, tuple[Drawer, dict[str, tuple[float, float]]]] = {
             "divergent": (0.0, 1.0),
         },
     ),
-    "turbulence": (draw.turbulence, {"box": (32.0, 1e4)}),
-    "sqg": (draw.sqg, {"box": (32.0, 1e4)}),
+    "turbulence": (draw.turbulence, {"box": (32.0, 1e4), "divergent": (0.0, 1.0)}),
+    "sqg": (draw.sqg, {"box": (32.0, 1e4), "divergent": (0.0, 1.0)}),
     "vortex": (draw.vortex, {"number": (1.0, 200.0), "core": _LENGTH}),
     "shear_layer": (
         walls.shear_layer,

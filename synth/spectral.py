@@ -120,6 +120,7 @@ def random_field(
     shortest: float,
     bandwidth: float = 0.0,
     divergent: float = 0.0,
+    divergent_rng: np.random.Generator | None = None,
     device: str = "cpu",
 ) -> Periodic:
     r"""Gaussian random field of a chosen energy spectrum, not yet scaled.
@@ -141,7 +142,12 @@ def random_field(
     slope : float
         p.
     divergent : float
-        Share of the rms that has divergence.
+        Rms of a part with divergence and no rotation over that of the part without divergence.  A
+        plane through isotropic turbulence, whose third component makes up for it, has about 0.45
+        (the mean squares of divergence and rotation are as 1 to 5 by the isotropic relations,
+        Batchelor 1953, The theory of homogeneous turbulence).
+    divergent_rng : Generator, optional
+        Where that part is drawn from; without it from ``rng``, before the other.
     """
     rows, columns = (16 * math.ceil(side / spacing / 16) for side in extent)
     ky, kx = _frequencies((rows, columns), device)
@@ -156,27 +162,39 @@ def random_field(
     amplitude = torch.sqrt(energy / k**3)
     amplitude[0, 0] = 0.0
 
-    def noise() -> Tensor:
+    def noise(rng: np.random.Generator) -> Tensor:
         parts = rng.standard_normal((rows, columns // 2 + 1, 2), dtype=np.float32)
         return torch.view_as_complex(torch.from_numpy(parts).to(device)) * amplitude
 
-    potential = noise() * divergent if divergent > 0 else None
-    return from_stream(noise(), (rows, columns), float(spacing), potential)
+    potential = noise(divergent_rng or rng) * divergent if divergent > 0 else None
+    return from_stream(noise(rng), (rows, columns), float(spacing), potential)
 
 
 def from_scalar(
-    scalar: Tensor, alpha: float, points: int, box: float, origin: tuple[float, float]
+    scalar: Tensor,
+    alpha: float,
+    points: int,
+    box: float,
+    origin: tuple[float, float],
+    divergent: Tensor | None = None,
 ) -> Periodic:
-    """Field of a solver's scalar (N, N) on ``points`` x ``points`` (>= N), ``box`` px wide."""
-    size = scalar.shape[-1]
-    half = size // 2
-    spectrum = torch.fft.rfft2(scalar)
-    wide = torch.zeros(points, points // 2 + 1, dtype=spectrum.dtype, device=scalar.device)
-    wide[:half, :half] = spectrum[:half, :half]
-    wide[points - half + 1 :, :half] = spectrum[half + 1 :, :half]
-    ky, kx = _frequencies((points, points), str(scalar.device))
-    k = torch.hypot(ky, kx)
-    k[0, 0] = 1.0
-    stream = wide * k**-alpha
-    stream[0, 0] = 0
-    return from_stream(stream, (points, points), box / points, origin=origin)
+    """Field of a solver's scalar (N, N) on ``points`` x ``points`` (>= N), ``box`` px wide.
+
+    The scalar gives the stream function; ``divergent``, of the same shape, a potential as well.
+    """
+
+    def inverted(scalar: Tensor) -> Tensor:
+        half = scalar.shape[-1] // 2
+        spectrum = torch.fft.rfft2(scalar)
+        wide = torch.zeros(points, points // 2 + 1, dtype=spectrum.dtype, device=scalar.device)
+        wide[:half, :half] = spectrum[:half, :half]
+        wide[points - half + 1 :, :half] = spectrum[half + 1 :, :half]
+        ky, kx = _frequencies((points, points), str(scalar.device))
+        k = torch.hypot(ky, kx)
+        k[0, 0] = 1.0
+        spectrum = wide * k**-alpha
+        spectrum[0, 0] = 0
+        return spectrum
+
+    potential = None if divergent is None else inverted(divergent)
+    return from_stream(inverted(scalar), (points, points), box / points, potential, origin)
