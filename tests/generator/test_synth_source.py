@@ -230,11 +230,46 @@ def test_robustness_changes_one_factor_of_the_same_flow() -> None:
     for kind in source.classes:
         made = source.pair("validation", 3, kind, SIZE)
         seen = made.seeded if kind in ("bodies", "glare") else np.ones(SIZE, dtype=bool)
-        assert np.array_equal(made.u[seen], base.u[seen]), kind
+        if not kind.startswith("divergent"):
+            assert np.array_equal(made.u[seen], base.u[seen]), kind
         assert kind == "base" or not np.array_equal(made.pair.second, base.pair.second), kind
     (noisy, spread) = (source.pair("validation", 3, kind, SIZE) for kind in ("noise20", "noise00"))
     difference = noisy.pair.first.astype(float) - spread.pair.first
     assert difference.std() > 10  # 20 % of a peak of 180 grey levels, less where it is dark
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind", "share"),
+    [
+        ("robustness", "base", 0.0),
+        ("robustness", "divergent02", 0.2),
+        ("robustness", "divergent045", 0.45),
+        ("robustness", "divergent10", 1.0),
+        ("evaluation", "turbulence", 0.0),
+        ("evaluation", "plane", 0.45),
+    ],
+)
+def test_divergence_is_as_large_as_named(recipe: str, kind: str, share: float) -> None:
+    """Of a plane through isotropic turbulence the mean squares are as 1 to 5: 0.45."""
+    source = open_source(recipe)
+    ratios = []
+    for index in range(6):
+        made = source.pair("validation", index, kind, (256, 256))
+        divergence = np.gradient(made.u, axis=1) + np.gradient(made.v, axis=0)
+        rotation = np.gradient(made.v, axis=1) - np.gradient(made.u, axis=0)
+        ratios.append(float(divergence.std() / rotation.std()))
+    assert np.mean(ratios) == pytest.approx(share, abs=0.01, rel=0.25)
+
+
+def test_divergence_changes_only_the_flow() -> None:
+    """The particles of the first frame, and what else was drawn, stay where they are."""
+    source = open_source("robustness")
+    base, made = (source.pair("validation", 3, k, SIZE).recipe for k in ("base", "divergent045"))
+    assert made["particles"] == base["particles"]
+    drawn, other = (dict(r["scene"]["drawn"]) for r in (made, base))
+    assert drawn["wavelength"] == other["wavelength"]
+    assert drawn["divergent"] == 0.45
+    assert other["divergent"] == 0.0
 
 
 def test_the_classes_of_a_kind_share_their_numbers_but_not_the_splits() -> None:
