@@ -50,6 +50,8 @@ FACTORS = {
                                    ("density010", 0.1), ("density015", 0.15)],
     "diameter (px)": [("diameter10", 1), ("diameter15", 1.5), ("base", 2.5), ("diameter40", 4),
                       ("diameter60", 6)],
+    "divergent part over the rest (rms)": [("base", 0), ("divergent02", 0.2),
+                                           ("divergent045", 0.45), ("divergent10", 1)],
 }  # fmt: skip
 Values = dict[tuple[str, str], dict[str, float]]  # (method, class) -> figures
 
@@ -290,8 +292,8 @@ def binned(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def robustness_figure(values: Values) -> Figure:
     """Error over each factor that has several values, and of the other cases."""
-    figure = Figure(figsize=(12.8, 9), layout="constrained", dpi=120)
-    axes = figure.subplot_mosaic([["0", "1"], ["2", "3"], ["4", "4"]])
+    figure = Figure(figsize=(12.8, 9.6), layout="constrained", dpi=120)
+    axes = figure.subplot_mosaic([["0", "1"], ["2", "3"], ["4", "others"]])
     methods = list(dict.fromkeys(method for method, _ in values))
     for n, (name, cases) in enumerate(FACTORS.items()):
         ax = axes[str(n)]
@@ -303,10 +305,10 @@ def robustness_figure(values: Values) -> Figure:
     done = {kind for cases in FACTORS.values() for kind, _ in cases} - {"base"}
     others = [kind for kind in kinds_of(values) if kind not in done]
     for method in methods:
-        _line(axes["4"], method, range(len(others)),
+        _line(axes["others"], method, range(len(others)),
               [values[method, kind]["vector_rms"] for kind in others], joined=False)  # fmt: skip
-    axes["4"].set_xticks(range(len(others)), others)
-    _logarithmic(axes["4"], "vector rms (px)")
+    axes["others"].set_xticks(range(len(others)), others, rotation=40, ha="right")
+    _logarithmic(axes["others"], "vector rms (px)")
     figure.legend(*axes["0"].get_legend_handles_labels(), loc="outside upper center", ncols=5,
                   frameon=False)  # fmt: skip
     return figure
