@@ -14,7 +14,7 @@ from piv.settings import RefineSettings
 from piv.types import Flag, ImagePair, VectorField
 
 BYTES_PER_PIXEL = 800  # measured peak of one refinement, float32 features and all
-OVERLAP = 96  # px that neighbouring tiles share on each side of a seam; blended
+OVERLAP = 128  # px that neighbouring tiles share on each side of a seam; blended
 NO_MATCH, MATCH = 0.10, 0.20  # local correlation below / above which the network is not / is heard
 FALLBACK_UNCERTAINTY = 0.5  # px; the least that is stated where nothing could be measured
 FAR = 2.0  # px; a correction larger than this disagrees with the coarse field
