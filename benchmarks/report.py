@@ -136,7 +136,12 @@ def targets(beside: dict[str, Values], scored: dict[str, Values], sweeps: Path) 
     # the targets are for conditions of the images, not for other flows
     cases = [kind for kind in ratios if not kind.startswith("divergent")]
     average = float(np.mean([ratios[kind] for kind in cases]))
-    add("robustness, conditions of the images: mean over the best peer's", "<= 0.4", f"{average:.2f}", average <= 0.4)
+    add(
+        "robustness, conditions of the images: mean over the best peer's",
+        "<= 0.4",
+        f"{average:.2f}",
+        average <= 0.4,
+    )
     over = [kind for kind in cases if ratios[kind] > 0.7]
     worst = max(cases, key=ratios.__getitem__)
     add("robustness: no case above", "<= 0.7 of the best peer's",
