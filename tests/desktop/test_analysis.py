@@ -294,7 +294,7 @@ def test_frames_without_contrast_and_unknown_weights_are_told(real):
 
 @pytest.mark.parametrize(
     ("words", "shape", "calls"),
-    [(["refine.views=4"], (64, 80), 4), (["refine.memory=0.1"], (300, 500), 2)],
+    [(["refine.views=4"], (64, 80), 4), (["refine.memory=0.1"], (300, 560), 2)],
     ids=["views", "tiles"],
 )
 def test_every_call_of_the_network_moves_the_bar(heavy, words, shape, calls):
