@@ -65,7 +65,7 @@ class Ours:
         sizes = "/".join(str(w) for w in correlate.windows)
         refine = self.settings.refine
         if self.model is not None:
-            weights += f", steps {refine.steps}, views {refine.views}"
+            weights += f", steps {refine.steps or self.model.steps}, views {refine.views}"
         return f"ccfcn-piv {version('ccfcn-piv')}, windows {sizes}, {weights}"
 
     def __call__(self, pair: ImagePair) -> Estimate:

@@ -20,7 +20,7 @@ import torch
 import piv
 from piv.metrics import BORDER
 from piv.network.ccfcn import CCFCN, smoothed
-from piv.settings import CorrelateSettings, RefineSettings, ValidateSettings
+from piv.settings import CorrelateSettings, ValidateSettings
 from piv.train.data import Batch, assemble
 from piv.train.source import open_source
 
@@ -51,7 +51,7 @@ def main() -> None:
     for source, kind in kinds:
         batch = pairs_of(source, kind, options.pairs)
         for name, network, end in cases:
-            found[name].append(vector_rms(network, batch, end))
+            found[name].append(vector_rms(network, batch, model.steps, end))
     print(f"{model.name}, {options.pairs} validation pairs a class")
     print("| | six flows | " + " | ".join(kind for _, kind in kinds) + " |")
     print((len(kinds) + 2) * "|---" + "|")
@@ -96,12 +96,12 @@ def pairs_of(source: str, kind: str, count: int) -> Batch:
 
 
 @torch.inference_mode()
-def vector_rms(network: CCFCN, batch: Batch, end: float) -> float:
+def vector_rms(network: CCFCN, batch: Batch, steps: int, end: float) -> float:
     """Of the seeded fluid without the border, px."""
     squares = []
     for one in batch.singles():
-        steps = network(one.first, one.second, one.start, one.fluid, RefineSettings().steps)
-        field = steps[-1].displacement
+        results = network(one.first, one.second, one.start, one.fluid, steps)
+        field = results[-1].displacement
         if end > 0:
             field = smoothed(field, one.fluid.to(field.dtype), end)
         inner = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gui.masks import ImportedMask, Shape
-from piv.network.catalogue import known
+from piv.network.catalogue import known, steps_of
 from piv.settings import CorrelateSettings, PreprocessSettings, Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def changed(then: MadeWith, now: MadeWith) -> tuple[str, ...]:
     """What has changed, of ``settings``, ``weights`` and ``mask``."""
     followed = then.model.lower() != "none"
     found = []
-    if _effective(then.settings, followed) != _effective(now.settings, followed):
+    steps = steps_of(then.model)
+    if _effective(then.settings, followed, steps) != _effective(now.settings, followed, steps):
         found.append("settings")
     if _weights(then.model) != _weights(now.model):
         found.append("weights")
@@ -64,9 +65,9 @@ def _weights(model: str) -> str:
     return str(known()[1]) if model == "default" else model
 
 
-def _effective(settings: Settings, followed: bool) -> tuple[object, ...]:
+def _effective(settings: Settings, followed: bool, steps: int) -> tuple[object, ...]:
     """What of the settings decides a number; what has no effect is as by default."""
-    resolved = settings.resolved(followed)
+    resolved = settings.resolved(followed, steps)
     before, correlate = resolved.preprocess, resolved.correlate
     if before.contrast == "none":
         before = replace(before, contrast_radius=PreprocessSettings().contrast_radius)

@@ -104,7 +104,7 @@ def analyse(
     region = settings.preprocess.region
     frames = crop(pair, region)
     check_contrast(frames)
-    settings = settings.resolved(followed=weights is not None)
+    settings = _resolved(settings, weights)
     coarse = coarse_field(
         preprocess(pair, settings.preprocess), settings.correlate, settings.validate
     )
@@ -296,7 +296,7 @@ def template(
     settings = settings or Settings()
     _check_kinds(settings, calibration)
     weights = load_model(model)
-    settings = settings.resolved(followed=weights is not None)
+    settings = _resolved(settings, weights)
     blank = np.broadcast_to(np.uint8(0), shape)
     region = settings.preprocess.region
     frames = crop(ImagePair(blank, blank, dt=dt), region)
@@ -384,6 +384,13 @@ def _finish(
     left, top = region[:2] if region else (0, 0)
     field = field.replace(x=field.x + left, y=field.y + top, attrs={**field.attrs, **provenance})
     return field if calibration is None else calibrate(field, calibration)
+
+
+def _resolved(settings: Settings, weights: Model | None) -> Settings:
+    """The settings with every choice made that they leave to the method."""
+    if weights is None:
+        return settings.resolved(followed=False)
+    return settings.resolved(followed=True, steps=weights.steps)
 
 
 def _provenance(settings: Settings, weights: Model | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Preset:
 PRESETS = {
     "coarse": Preset(Settings(), "none", "cross-correlation alone, a vector per window"),
     "fast": Preset(
-        dataclasses.replace(Settings(), refine=RefineSettings(steps=2)),
+        Settings(),
         "ccfcn-fast-2026.11",
         "a small network: three fifths of the time, half as much error again",
     ),

@@ -20,6 +20,9 @@ from typing import Any
 
 from piv.errors import SettingsError, nearest
 
+STEPS = 3  # refinement steps where the record of the weights names none
+MOST_STEPS = 8
+
 
 def option(
     default: Any,
@@ -192,7 +195,12 @@ class ValidateSettings:
 class RefineSettings:
     """The network's step."""
 
-    steps: int = option(3, "refinement steps of the network", low=1, high=8)
+    steps: int = option(
+        0,
+        "refinement steps of the network; 0 = as trained (as many as the weights learned with)",
+        low=0,
+        high=MOST_STEPS,
+    )
     precision: str = option(
         "bfloat16",
         "arithmetic of the network's convolutions; bfloat16 is quicker where the processor has it",
@@ -254,9 +262,18 @@ class Settings:
     refine: RefineSettings = field(default_factory=RefineSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
 
-    def resolved(self, followed: bool) -> Settings:
-        """The same with every choice of the coarse stage made; see :class:`CorrelateSettings`."""
-        return replace(self, correlate=self.correlate.resolved(followed))
+    def resolved(self, followed: bool, steps: int = STEPS) -> Settings:
+        """The same with every choice made; see :class:`CorrelateSettings`.
+
+        Parameters
+        ----------
+        followed : bool
+            Whether the network follows the coarse stage.
+        steps : int
+            Refinement steps that its weights were trained for.
+        """
+        refine = replace(self.refine, steps=self.refine.steps or steps)
+        return replace(self, correlate=self.correlate.resolved(followed), refine=refine)
 
 
 def _check(stage: Any) -> None:

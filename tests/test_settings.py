@@ -263,5 +263,9 @@ def test_zero_and_nothing_stand_for_what_suits_the_network_or_its_absence() -> N
     assert (alone.correlate.windows, followed.correlate.windows) == ((64, 32, 16), (64, 24))
     assert settings.correlate.window_sizes == [(64, 64), (32, 32), (16, 16)]
     assert followed.correlate.window_sizes == [(64, 64), (24, 24)]
-    own = from_dict({"correlate": {"windows": [48], "repeats": 4, "spline": 5}})
+    assert followed.refine.steps == alone.refine.steps == 3
+    assert settings.resolved(followed=True, steps=2).refine.steps == 2
+    own = from_dict(
+        {"correlate": {"windows": [48], "repeats": 4, "spline": 5}, "refine": {"steps": 4}}
+    )
     assert own.resolved(followed=True) == own.resolved(followed=False) == own

@@ -6,16 +6,20 @@ import pickle
 import struct
 from importlib.resources import files
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from pairs import uniform_pair
 
 import piv
 from piv.errors import PIVError, WeightsError
 from piv.network import catalogue as names
 from piv.network import weights
+from piv.network.catalogue import steps_of
 from piv.network.ccfcn import CCFCN
 from piv.network.config import CCFCNConfig
+from piv.settings import from_dict
 
 CONFIG = {
     "image_widths": [4, 6],
@@ -64,6 +68,37 @@ def test_a_file_gives_back_what_was_saved(path, network):
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
     for name, tensor in network.state_dict().items():
         assert torch.equal(model.network.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("recorded", [2, 3, None, "many", 99])
+def test_as_many_steps_are_taken_as_the_weights_were_trained_for(tmp_path, recorded):
+    path = tmp_path / "own.safetensors"
+    record = {**RECORD, "recipe": {} if recorded is None else {"refinement_steps": recorded}}
+    weights.save_weights(path, nonzero().state_dict(), record)
+    steps = recorded if recorded in (2, 3) else 3
+    model = piv.load_model(path)
+    assert model.steps == steps_of(path) == steps
+    pair = uniform_pair((64, 80), 1.3, 0.4)
+    fields = {n: piv.analyse(pair, model=model, settings=with_steps(n)).dense for n in (0, 2, 3)}
+    assert not np.array_equal(fields[2].u, fields[3].u)
+    assert np.array_equal(fields[0].u, fields[steps].u)
+    provenance = piv.analyse(pair, model=model).provenance
+    assert provenance["settings"]["refine"]["steps"] == steps
+
+
+def nonzero():
+    """A network whose steps differ."""
+    network = CCFCN(CCFCNConfig.from_dict(CONFIG))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(2)
+        for name, parameter in network.named_parameters():
+            if "head" in name:
+                parameter += 0.05 * torch.randn_like(parameter)
+    return network
+
+
+def with_steps(number):
+    return from_dict({"refine": {"steps": number}})
 
 
 def test_a_file_has_the_name_of_its_record(tmp_path, network):

@@ -163,6 +163,10 @@ class Whole(Editor):
         self._spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._layout.addWidget(self._spin)
 
+    def call_zero(self, word: str) -> None:
+        """Show a word in place of 0, the lowest value."""
+        self._spin.setSpecialValueText(word)
+
     @property
     def widget(self) -> QWidget:
         """The spin box."""
@@ -316,13 +320,16 @@ def make_editor(item: dataclasses.Field[Any]) -> Editor:
     unit = meta.get("unit", "")
     if isinstance(default, bool):
         return YesNo()
-    if isinstance(default, int):
-        return Whole(meta["low"], meta["high"], unit)
-    if isinstance(default, float):
-        editor = Number(meta["low"], meta["high"], unit, default)
-        if meta["low"] == 0 and (word := _NOTHING.search(meta["help"])):
-            editor.call_zero(word[1])
-        return editor
+    if isinstance(default, (int, float)):
+        number = (
+            Whole(meta["low"], meta["high"], unit)
+            if isinstance(default, int)
+            else Number(meta["low"], meta["high"], unit, default)
+        )
+        word = _NOTHING.search(meta["help"])
+        if meta["low"] == 0 and word and not word[1].strip().isdecimal():
+            number.call_zero(word[1].strip())
+        return number
     if isinstance(default, tuple):
         if item.name.split("_")[-1] == "region":
             return Region(unit)

@@ -18,7 +18,7 @@ from piv.batch.record import changed_pairs, differences, run_record, select
 from piv.errors import InputError
 from piv.fingerprint import array_hash
 from piv.io.masks import MaskFile
-from piv.network.catalogue import absolute, weights_hash
+from piv.network.catalogue import absolute, steps_of, weights_hash
 from piv.settings import Settings
 from piv.types import Bool, Calibration
 
@@ -204,7 +204,8 @@ def _planned(wishes: Wishes, source: PairSource, weights: str | None, existing: 
     record = run_record(
         source,
         pairs,
-        wishes.settings.resolved(followed=weights is not None),  # as the store records them
+        # as the store records them
+        wishes.settings.resolved(followed=weights is not None, steps=steps_of(wishes.model)),
         weights=None if weights is None else {"name": wishes.model, "sha256": weights},
         calibration=calibration,
         mask=mask_hash,

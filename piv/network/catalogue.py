@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from piv.errors import WeightsError
+from piv.settings import MOST_STEPS, STEPS
 
 
 def catalogue() -> dict[str, Mapping[str, Any]]:
@@ -80,15 +81,38 @@ def record_of(sha256: str) -> Mapping[str, Any] | None:
         if entry["sha256"] != sha256:
             continue
         try:
-            with (folder() / entry["file"]).open("rb") as file:
-                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            record: Mapping[str, Any] = json.loads(header["__metadata__"]["record"])
-        except (OSError, ValueError, KeyError, OverflowError):
+            return MappingProxyType(_record(folder() / entry["file"]))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             raise WeightsError(
                 f"cannot read the record of the weights {name}: reinstall the package"
             ) from None
-        return MappingProxyType(dict(record))
     return None
+
+
+def steps_of(name: str | Path) -> int:
+    """Refinement steps that weights were trained for; only the file's header is read.
+
+    What cannot be read has the default of :data:`piv.settings.STEPS`: whoever loads the weights
+    is told what is wrong with them.
+    """
+    try:
+        return trained_steps(_record(weights_path(name)))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, WeightsError):
+        return STEPS
+
+
+def trained_steps(record: Mapping[str, Any]) -> int:
+    """Refinement steps that a record of weights names, or the default if it names none."""
+    recipe = record.get("recipe")
+    steps = recipe.get("refinement_steps") if isinstance(recipe, Mapping) else None
+    return steps if isinstance(steps, int) and 1 <= steps <= MOST_STEPS else STEPS
+
+
+def _record(path: Path | Traversable) -> dict[str, Any]:
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    record: dict[str, Any] = json.loads(header["__metadata__"]["record"])
+    return record
 
 
 @lru_cache(maxsize=1)

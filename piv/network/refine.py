@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -50,6 +52,7 @@ def refine(
     first, second, fluid = pair_tensors(pair)
     start = torch.from_numpy(coarse_at_every_pixel(coarse, pair.shape))[None]
     hidden = None if fluid is None else fluid[:, None]
+    settings = replace(settings, steps=settings.steps or model.steps)
     refined = _tiled(model.network, first[:, None], second[:, None], start, hidden, settings)
     heard = ((refined.match - NO_MATCH) / (MATCH - NO_MATCH)).clamp(0, 1)
     displacement = torch.lerp(start, refined.displacement, heard)

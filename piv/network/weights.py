@@ -25,7 +25,14 @@ from torch import Tensor
 
 from piv.errors import PIVError, WeightsError
 from piv.io.files import replacing
-from piv.network.catalogue import catalogue, folder, known, unknown, weights_path
+from piv.network.catalogue import (
+    catalogue,
+    folder,
+    known,
+    trained_steps,
+    unknown,
+    weights_path,
+)
 from piv.network.ccfcn import CCFCN
 from piv.network.config import CCFCNConfig
 
@@ -80,6 +87,11 @@ class Model:
     interval_95: float
     power: float = 0.0
     curve: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """Refinement steps that the weights were trained for."""
+        return trained_steps(self.record)
 
     def half_width(self, log_scale: Tensor) -> Tensor:
         """Half-width of the 68.3 % interval, px, of a ``log_scale`` of the network."""
@@ -369,7 +381,8 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def plain_config(network: CCFCN) -> dict[str, Any]:
-    """The network's config as JSON-able values."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(network.config)))
+def plain_config(of: CCFCN | CCFCNConfig) -> dict[str, Any]:
+    """The config, or that of a network, as JSON-able values."""
+    config = of if isinstance(of, CCFCNConfig) else of.config
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return plain

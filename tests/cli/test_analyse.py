@@ -202,4 +202,4 @@ def test_presets_differ_in_what_they_say() -> None:
     weights = [sum(p.numel() for p in model.network.parameters()) for model in (fast, usual)]
     assert weights[0] < 0.6 * weights[1]
     assert PRESETS["coarse"].model == "none"
-    assert PRESETS["fast"].settings.refine.steps < PRESETS["standard"].settings.refine.steps
+    assert fast.steps < usual.steps < PRESETS["best"].settings.refine.steps
