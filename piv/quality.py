@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from scipy.fft import next_fast_len
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from piv.types import Bool, Flag, Float, ImagePair, VectorField
 
 _BLOCK = 128  # px; a sampled block's edge
 _BLOCKS = 16  # at most so many are taken from each frame
+_LEAST_FLUID = 0.1  # of a block, where none has more
 # what `summarise` returns
 FIGURES = (
     "valid", "mean_displacement", "median_displacement", "largest_displacement", "first_window",
@@ -238,17 +240,31 @@ def _blocks(frame: npt.NDArray[np.generic], mask: Bool | None) -> tuple[Tensor, 
     height, width = (min(_BLOCK, n) for n in frame.shape)
     rows = _starts(frame.shape[0], height)
     columns = _starts(frame.shape[1], width)
-    values, fluids = [], []
-    for row in rows:
-        for column in columns:
-            window = np.s_[row : row + height, column : column + width]
-            fluid = np.ones((height, width), bool) if mask is None else ~mask[window]
-            if fluid.mean() > 0.5:
-                values.append(frame[window].astype(np.float32))
-                fluids.append(fluid)
-    if not values:
+    windows = [np.s_[r : r + height, c : c + width] for r in rows for c in columns]
+    if mask is not None:
+        windows = [window for window in windows if mask[window].mean() < 0.5]
+        windows = windows or _fluid_windows(mask, height, width)
+    if not windows:
         return torch.zeros(0, height, width), torch.zeros(0, height, width)
-    return torch.from_numpy(np.stack(values)), torch.from_numpy(np.stack(fluids)).float()
+    fluid = np.ones(frame.shape, dtype=bool) if mask is None else ~mask
+    values, fluids = (np.stack([array[w] for w in windows]) for array in (frame, fluid))
+    return torch.from_numpy(values.astype(np.float32)), torch.from_numpy(fluids).float()
+
+
+def _fluid_windows(mask: Bool, height: int, width: int) -> list[tuple[slice, slice]]:
+    """The windows with the most fluid, apart from each other: a narrow channel fills no block."""
+    share = ndimage.uniform_filter((~mask).astype(np.float32), (height, width), mode="constant")
+    top, left = height // 2, width // 2
+    share = share[top : mask.shape[0] - height + top + 1, left : mask.shape[1] - width + left + 1]
+    found: list[tuple[slice, slice]] = []
+    while len(found) < _BLOCKS:
+        row, column = np.unravel_index(int(share.argmax()), share.shape)
+        if share[row, column] < _LEAST_FLUID:
+            break
+        found.append((slice(row, row + height), slice(column, column + width)))
+        rows = slice(max(0, row - height + 1), row + height)
+        share[rows, max(0, column - width + 1) : column + width] = 0
+    return found
 
 
 def _starts(size: int, block: int) -> npt.NDArray[np.int64]:

@@ -200,3 +200,14 @@ def test_noise_alone_may_leave_too_little_to_fit(seed: int) -> None:
     """One distance with a positive covariance is no slope; pytest makes a warning an error."""
     frames = np.random.default_rng(seed).integers(0, 255, (2, 64, 88)).astype(np.uint8)
     assert math.isnan(particle_diameter(ImagePair(frames[0], frames[1])))
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_particles_of_a_narrow_channel_are_measured(across: bool) -> None:
+    diameter, density = 2.6, 0.05
+    whole = uniform_pair((300, 300), 1, 0, density=density, diameter=diameter, noise=0.02)
+    mask = np.ones(whole.shape, dtype=bool)
+    mask[37:75] = False  # less than a third of any block
+    pair = ImagePair(whole.first, whole.second, mask=mask.T.copy() if across else mask)
+    assert particle_diameter(pair) == pytest.approx(diameter, rel=0.1)
+    assert seeding_density(pair) == pytest.approx(density, rel=0.25)
