@@ -73,12 +73,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         "--data", type=Path, metavar="DATASET.h5", help="a data set with truth instead"
     )
     parser.add_argument(
-        "--split", choices=("validation", "test"), default="validation",
+        "--split", choices=("validation", "test"),
         help="part of the test set (default: validation)",
     )  # fmt: skip
     parser.add_argument(
-        "--pairs", type=units.count, metavar="N", help="pairs per class (default: 12)"
-    )
+        "--pairs", type=units.count, metavar="N",
+        help="pairs per class (default: 12, of a data set all)",
+    )  # fmt: skip
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="these classes only")
     add_settings(parser)
     parser.add_argument(
@@ -99,6 +100,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0; a :class:`PIVError` becomes 2 in ``main``."""
     settings = chosen_settings(args)
+    if args.data is not None and args.split is not None:
+        raise InputError("--split is of a test set: a data set has all its pairs in one")
+    args.split = args.split or "validation"
     if args.output is not None:
         make_folder(args.output)
     from piv.network.weights import load_model
@@ -240,7 +244,9 @@ def _classes(args: argparse.Namespace) -> Iterator[_Tests]:
         return
     from piv.train.source import open_source
 
-    name = args.test_set if ":" in args.test_set else f"synth:{args.test_set}"
+    # one letter before the colon is a drive
+    named = ":" in args.test_set[2:]
+    name = args.test_set if named else f"synth:{args.test_set}"
     source = open_source(name)
     chosen = _chosen(source.classes, args.classes, f"the test set {args.test_set}")
     number = args.pairs or 12

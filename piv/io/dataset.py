@@ -10,10 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+import h5py
+
 from piv.errors import InputError
 from piv.io.sources.base import SourceSpec
-from piv.io.sources.hdf5 import HDF5Source
+from piv.io.sources.hdf5 import HDF5Source, text
 from piv.types import TruePair
+
+_PIXELS = ("", "px", "pixel", "pixels", "px/frame", "pixel/frame", "pixels/frame")
+
+
+def _foreign_unit(file: h5py.File, name: str) -> str:
+    """The unit of a truth that is not in pixels; empty for one that is, or says nothing."""
+    if name.endswith("seeded"):
+        return ""
+    attributes = file[name].attrs if "units" in file[name].attrs else file.attrs
+    unit = text(attributes.get("units", ""))
+    return "" if unit.strip().lower() in _PIXELS else unit
 
 
 class TruePairs:
@@ -52,6 +65,8 @@ class TruePairs:
         for name in ("truth/u", "truth/v", "truth/seeded"):
             if name in file and file[name].shape != shape:
                 raise InputError(f"{self.path}: /{name} is {file[name].shape}, not {shape}")
+            if name in file and (unit := _foreign_unit(file, name)):
+                raise InputError(f"{self.path}: /{name} is in {unit}, but px are wanted")
         self.kinds = self._source.kinds or [""] * count
 
     def __len__(self) -> int:

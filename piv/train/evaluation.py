@@ -201,8 +201,10 @@ def _flow(true: TruePair) -> str:
 
 
 def counts(true: TruePair) -> Bool:
-    """True where a pixel is scored: seeded and not masked."""
-    where = np.ones(true.u.shape, dtype=bool) if true.seeded is None else true.seeded.copy()
+    """True where a pixel is scored: its displacement is known, it is seeded and not masked."""
+    where: Bool = np.isfinite(true.u) & np.isfinite(true.v)
+    if true.seeded is not None:
+        where &= true.seeded
     if true.pair.mask is not None:
         where &= ~true.pair.mask
     return where

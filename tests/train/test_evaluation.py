@@ -245,6 +245,33 @@ def test_a_data_set_gives_the_pairs_that_were_stored(data_set, classes):
         assert pairs[0].pair.mask is None
 
 
+def test_pixels_without_known_displacement_are_not_scored(tmp_path, data_set, weights):
+    from piv.cli import main
+
+    path = tmp_path / "partly known.h5"
+    path.write_bytes(data_set.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file.attrs["units"] = "px"
+        u = file["truth/u"][:]
+        u[:, :, 48:] = np.nan
+        _replace(file, "truth/u", u)
+    folder = tmp_path / "scores"
+    words = ["evaluate", "--data", str(path), "--model", str(weights), "-o", str(folder)]
+    assert main([*words, "--classes", "shear", "--floors"]) == 0
+    written = json.loads((folder / "evaluation.json").read_text("utf-8"))
+    with TruePairs(data_set) as pairs:
+        left = []
+        for index in range(2):
+            known = np.zeros((64, 96), dtype=bool)
+            known[:, :48] = True
+            left.append(replace(pairs[index], seeded=known))
+    alone = evaluate({"shear": left}, Settings(), load_model(weights))
+    for row, known in zip(written["rows"], alone.rows, strict=False):
+        for figure in ("vector_rms", "bias_u", "coverage", "coverage_low"):
+            if figure in known.figures:
+                assert row[figure] == pytest.approx(known.figures[figure]), (row["method"], figure)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -254,6 +281,8 @@ def test_a_data_set_gives_the_pairs_that_were_stored(data_set, classes):
         (lambda file: _replace(file, "mask", np.zeros((3, 3))), "/mask is"),
         (lambda file: _replace(file, "frames/a", np.zeros((64, 96))), "must be"),
         (lambda file: _replace(file, "frames/a", np.zeros((0, 64, 96))), "must be"),
+        (lambda file: file.attrs.update(units="m/s"), "/truth/u is in m/s, but px are wanted"),
+        (lambda file: file["truth/v"].attrs.update(units="mm"), "/truth/v is in mm"),
     ],
 )
 def test_a_file_that_is_no_data_set_with_truth_is_refused(tmp_path, data_set, spoil, message):
@@ -349,6 +378,8 @@ def test_a_data_set_has_the_floor_of_windows_alone(data_set, capsys):
         (["--ablation"], "--ablation needs a model"),
         (["--set", "preprocess.region=[0,0,40,40]", "--pairs", "1"], "preprocess.region"),
         (["--data", "a.h5", "--test-set", "b"], "not allowed with"),
+        (["--data", "a.h5", "--split", "test"], "--split is of a test set"),
+        (["--test-set", "C:\\my.toml"], "no recipe 'C:\\\\my.toml'"),
     ],
 )
 def test_mistakes_get_one_line_and_status_2(capsys, words, message):
