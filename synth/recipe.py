@@ -261,6 +261,14 @@ def override(
     return dataclasses.replace(recipe, classes=MappingProxyType(classes), source=source)
 
 
+def referred(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
+    """The tables of the recipes that classes of a recipe are taken from (``same_as``), by name."""
+    tables = recipe.source.get("classes", {}).values()
+    return {
+        name: load(name).source for name in sorted({t["same_as"] for t in tables if "same_as" in t})
+    }
+
+
 def _known(table: Mapping[str, Any], known: list[str], where: str) -> None:
     for key in table:
         if key not in known:

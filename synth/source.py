@@ -43,7 +43,7 @@ class Source:
     name : str
     classes : tuple of str
     record : dict
-        JSON-able: the whole recipe and the generator's version.
+        JSON-able: the whole recipe, those that it refers to, and the generator's version.
     size : (int, int)
         Default H, W of the images.
     bits : int
@@ -63,6 +63,8 @@ class Source:
             "name": recipe.name,
             "recipe": json.loads(json.dumps(dict(recipe.source))),
         }
+        if others := recipes.referred(recipe):
+            self.record["refers_to"] = json.loads(json.dumps(others))
         self._recipe = recipe
         self._device = device
 

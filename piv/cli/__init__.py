@@ -14,7 +14,7 @@ from piv.cli.guard import Parser, guarded
 # modules with `add_parser(commands)`; they load torch only when they run
 _COMMANDS = (
     "analyse", "batch", "ensemble", "pack", "status", "show", "stats", "export", "train",
-    "evaluate", "settings", "doctor",
+    "compare", "evaluate", "settings", "doctor",
 )  # fmt: skip
 
 

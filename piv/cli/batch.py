@@ -20,6 +20,7 @@ from piv.cli.choices import (
     add_series,
     add_series_images,
     add_settings,
+    check_background,
     chosen_model,
     chosen_settings,
 )
@@ -117,8 +118,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
     if args.retry_failed and args.overwrite:
         raise InputError("--overwrite begins anew, so there is nothing to retry: give one")
     own = [word for word in args.background if word in ("mean", "min")]
-    if len(args.background) > 2 or (own and len(args.background) > 1):
-        raise InputError("--background is given once, or twice with one image for each frame")
+    check_background(args.background)
     if args.watch is not None and (own or args.pairs is not None):
         raise InputError(
             f"--watch cannot know all pairs: leave {'--background' if own else '--pairs'} away"

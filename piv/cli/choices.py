@@ -75,6 +75,23 @@ def add_series_images(scene: argparse._ArgumentGroup, background: str) -> None:
     )  # fmt: skip
 
 
+def add_recordings(group: argparse._ArgumentGroup) -> None:
+    """Add what names recordings that weights are judged on, and how they are analysed."""
+    add_series(group)
+    group.add_argument(
+        "--pairs", metavar="A:B:C",
+        help="look at these pairs, such as 100:500:20 or 3,8 (default: eight, spread over all)",
+    )  # fmt: skip
+    add_series_images(group, "the recordings")
+    group.add_argument(
+        "--settings", type=Path, metavar="FILE.toml", help="settings of their analysis"
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="assignments",
+        help="change one setting of it; may be repeated",
+    )  # fmt: skip
+
+
 def add_scales(scene: argparse._ArgumentGroup) -> None:
     """Add ``--dt``, ``--pixel-size`` and ``--origin``."""
     scene.add_argument(
@@ -96,6 +113,25 @@ def chosen_settings(args: argparse.Namespace) -> Settings:
     if args.settings is not None:
         settings = stages.load(args.settings, settings)
     return stages.apply_assignments(settings, args.assignments)
+
+
+def chosen_assignments(args: argparse.Namespace) -> Settings:
+    """The file's settings, then each ``--set``; the later wins."""
+    settings = Settings() if args.settings is None else stages.load(args.settings)
+    return stages.apply_assignments(settings, args.assignments)
+
+
+def check_background(words: list[str]) -> None:
+    """Refuse what ``--background`` of a series cannot be.
+
+    Raises
+    ------
+    InputError
+        If there are more than two, or ``mean`` or ``min`` beside another.
+    """
+    own = [word for word in words if word in ("mean", "min")]
+    if len(words) > 2 or (own and len(words) > 1):
+        raise InputError("--background is given once, or twice with one image for each frame")
 
 
 def chosen_model(args: argparse.Namespace) -> str:

@@ -19,6 +19,7 @@ from piv.cli.choices import (
     add_series,
     add_series_images,
     add_settings,
+    check_background,
     check_output,
     chosen_settings,
 )
@@ -104,16 +105,14 @@ def _check(args: argparse.Namespace) -> None:
     """Everything that can be refused before the source is opened."""
     if args.output.suffix.lower() not in _RESULTS:
         raise InputError(f"results are HDF5: {args.output} must end in {' or '.join(_RESULTS)}")
-    own = [word for word in args.background if word in ("mean", "min")]
-    if len(args.background) > 2 or (own and len(args.background) > 1):
-        raise InputError("--background is given once, or twice with one image for each frame")
+    check_background(args.background)
     if args.origin is not None and not all(math.isfinite(each) for each in args.origin):
         raise InputError("--origin takes two finite pixel coordinates")
     if args.figure is not None:
         from piv.plot import figure_format
 
         figure_format(args.figure)
-    files = [Path(word) for word in args.background if word not in own]
+    files = [Path(word) for word in args.background if word not in ("mean", "min")]
     known = [path for path in (args.source, args.mask, args.settings, *files) if path is not None]
     for path in (args.output, args.figure):
         if path is not None:

@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piv.cli import units
-from piv.cli.choices import add_series
+from piv.cli.choices import add_recordings, check_background, chosen_assignments
 from piv.cli.guard import INTERRUPTED, STOPPED
 from piv.errors import InputError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from piv.train.loop import Training
     from piv.train.processes import Gang
     from piv.train.progress import Progress
+    from piv.train.recordings import Wanted
 
 LINE_SECONDS = 30.0  # between two lines where the output is not a terminal
 _ENDING = ".safetensors"
@@ -77,11 +79,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help="measure these recordings (data set, folder, list ...), train on images like them, "
         "starting from --start-from (default: the default weights), and say whether it helped",
     )  # fmt: skip
-    add_series(own)
     own.add_argument(
-        "--mask", type=Path, metavar="FILE",
-        help="mask of the recordings: image or HDF5 with /mask; non-zero = masked",
+        "--measure-only", action="store_true",
+        help="only measure the recordings, write the recipes and say whether they are like what "
+        "the weights were trained on",
     )  # fmt: skip
+    add_recordings(own)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
@@ -141,8 +144,10 @@ def run(args: argparse.Namespace) -> int:
     if args.finetune is not None:
         start_from = start_from or "default"
         recipe = _matched(args, start_from)
-    elif args.frames or args.pairing or args.mask:
-        raise InputError("--frames, --pairing and --mask belong to the recordings of --finetune")
+        if args.measure_only:
+            return 0
+    elif foreign := _foreign(args):
+        raise InputError(f"{foreign} belongs to the recordings of --finetune: name them too")
     options = {
         "recipe": recipe,
         "output": args.output,
@@ -161,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
         finished = training.run(report, lambda: bool(caught), checkpoint_seconds=every)
     if not finished:
         print(
-            f"stopped at step {training.step}; go on with: piv train --resume -o {args.output}",
+            f"stopped at step {training.step}; go on with: {_go_on(args)}",
             file=sys.stderr,
         )
         return INTERRUPTED if caught[0] == signal.SIGINT else STOPPED
@@ -172,20 +177,53 @@ def run(args: argparse.Namespace) -> int:
 
 def _matched(args: argparse.Namespace, start_from: str) -> Path:
     """The recipe of images like the recordings."""
-    from piv.io.sources import SourceSpec
     from piv.train import checkpoint, finetune
 
     if args.resume:
         raise InputError("a resumed run knows its recordings: leave out --finetune")
     if (args.output / checkpoint.NAME).exists():
         raise InputError(f"{args.output} already holds a run: resume it, or choose another folder")
-    mask = None if args.mask is None else args.mask.absolute()
-    spec = SourceSpec(args.finetune.absolute(), args.frames, args.pairing, None, mask)
-    recipe = finetune.prepare(
-        spec, args.output, start_from=start_from, recipe=args.recipe or "finetune"
+    prepared = finetune.prepare(
+        wanted_recordings(args.finetune, args),
+        args.output,
+        start_from=start_from,
+        recipe=args.recipe or "finetune",
     )
+    for note in prepared.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(prepared.text, file=sys.stdout if args.measure_only else sys.stderr)
     print(f"images like the recordings: {args.output / finetune.MIX}", file=sys.stderr)
-    return recipe
+    return prepared.recipe
+
+
+def wanted_recordings(path: Path, args: argparse.Namespace) -> Wanted:
+    """Recordings as :func:`piv.cli.choices.add_recordings` lets a user name them."""
+    from piv.io.sources import SourceSpec
+    from piv.train.recordings import Wanted
+
+    check_background(args.background)
+    mask = None if args.mask is None else args.mask.absolute()
+    spec = SourceSpec(path.absolute(), args.frames, args.pairing, None, mask)
+    return Wanted(spec, chosen_assignments(args), tuple(args.background), args.pairs)
+
+
+def _foreign(args: argparse.Namespace) -> str:
+    """An option that makes no sense without recordings."""
+    names = ("frames", "pairing", "pairs", "mask", "background", "settings", "measure_only")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+    return next(iter([*given, *(["--set"] if args.assignments else [])]), "")
+
+
+def _go_on(args: argparse.Namespace) -> str:
+    """The command that resumes a run as it was begun."""
+    words = ["piv", "train", "--resume", "-o", str(args.output)]
+    if args.processes != 1:
+        words += ["--processes", str(args.processes)]
+    if args.threads != 1:
+        words += ["--threads", str(args.threads)]
+    if args.name:
+        words += ["--name", args.name]
+    return shlex.join(words)
 
 
 def _judge(folder: Path) -> None:

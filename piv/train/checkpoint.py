@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ def write(path: Path, state: dict[str, Any]) -> None:
     PIVError
         If it cannot be written; the previous checkpoint stays.
     """
+    # in memory first: on a full disk torch would hide what the system says
+    content = io.BytesIO()
+    torch.save({"version": VERSION, **state}, content)
     with replacing(path) as file:
-        torch.save({"version": VERSION, **state}, file)
+        file.write(content.getbuffer())
 
 
 def read(path: Path) -> dict[str, Any]:

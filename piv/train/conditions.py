@@ -64,7 +64,7 @@ class Conditions:
     gradient: float
 
 
-def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
+def measure(pair: ImagePair, analysis: Analysis, recorded: ImagePair | None = None) -> Conditions:
     """Conditions of a recording that has been analysed.
 
     Parameters
@@ -72,6 +72,8 @@ def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
     pair : ImagePair
     analysis : Analysis
         Of this pair, with a dense field, in px.
+    recorded : ImagePair, optional
+        The pair before its background was subtracted, which knows the camera's bits.
 
     Raises
     ------
@@ -90,7 +92,9 @@ def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
     frames = [frame.astype(np.float64) for frame in (pair.first, pair.second)]
     grounds, heights, noises, spreads = zip(*(_light(f, measured) for f in frames), strict=True)
     bright = max(heights[0], 1e-9)
-    scale = 2 ** _depth(pair) - 1 if pair.first.dtype.kind in "ui" else max(f.max() for f in frames)
+    camera = recorded or pair
+    whole = camera.first.dtype.kind in "ui"
+    scale = 2 ** _depth(camera) - 1 if whole else max(f.max() for f in frames)
     signal = [1 - (noise / spread) ** 2 for noise, spread in zip(noises, spreads, strict=True)]
     likeness = _likeness(frames, np.stack((field.u, field.v)), measured)
     slopes = np.stack([np.gradient(np.asarray(part, float)) for part in (field.u, field.v)])
@@ -99,7 +103,7 @@ def measure(pair: ImagePair, analysis: Analysis) -> Conditions:
     return Conditions(
         density=density,
         diameter=diameter,
-        bits=_depth(pair),
+        bits=_depth(camera),
         peak=bright / float(scale),
         noise=float(np.mean(noises)) / bright,
         offset=max(0.0, float(np.mean(grounds))) / bright,

@@ -10,30 +10,57 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from piv.errors import InputError, PIVError
+from piv.errors import InputError, WeightsError
+from piv.fingerprint import fingerprint
 from piv.io.files import make_folder, replacing
 from piv.io.sources import SourceSpec
-from piv.network.catalogue import absolute
+from piv.network.catalogue import absolute, catalogue
 from piv.network.weights import Model, load_model, plain_config
-from piv.settings import RefineSettings, Settings
+from piv.preprocess import crop
 from piv.train import recipe as recipes
 from piv.train.conditions import Conditions, measure
 from piv.train.held_out import held_out, validation_errors
-from piv.train.hidden_pixels import Difference, compare
-from piv.train.matched import GENERAL, MATCHED, inline, recipe_text
+from piv.train.hidden_pixels import BLOCK, BLOCKS, Difference, compare
+from piv.train.matched import GENERAL, MATCHED, fit_text, fits, inline, recipe_text
 from piv.train.recipe import TrainRecipe
+from piv.train.recordings import (
+    NOTE,
+    Recordings,
+    Wanted,
+    noted_recordings,
+    open_recordings,
+    read_note,
+    write_note,
+)
 from piv.train.source import open_source
-from piv.types import ImagePair
 
-NOTE, MIX, RECIPE = "recordings.json", "matched.toml", "recipe.toml"
-PAIRS = 8  # at most so many of the recordings are looked at
+MIX, RECIPE, JUDGEMENT = "matched.toml", "recipe.toml", "judgement.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was measured, and what to train by.
+
+    Parameters
+    ----------
+    recipe : Path
+        Of the training, to begin with the same weights.
+    text : str
+        The measured conditions beside those of the images, a table.
+    notes : tuple of str
+        What else the user should be told, a line each.
+    """
+
+    recipe: Path
+    text: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,60 +86,80 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
-        """``"helped"``, ``"harmed"`` or ``"not shown"``."""
-        if self.recordings.helped:
-            return "helped"
-        return "harmed" if self.recordings.harmed else "not shown"
+        """As :attr:`piv.train.hidden_pixels.Difference.verdict`."""
+        return self.recordings.verdict
 
     def text(self) -> str:
         """The same in words, a few lines."""
-        found = self.recordings
-        figures = (
-            f"{found.after:.4f} against {found.before:.4f} of 1 explained, difference "
-            f"{found.gain:+.5f}, standard error {found.error:.5f}, {found.blocks} blocks"
-        )
-        says = {
-            "helped": f"it helped: {self.new} explains hidden pixels of the recordings better",
-            "harmed": f"it harmed: {self.new} explains hidden pixels of the recordings worse; "
-            f"keep {self.old}",
-            "not shown": "no help is shown: on hidden pixels of the recordings the difference is "
-            f"within chance; there is no reason to prefer {self.new} to {self.old}",
-        }
-        lines = [f"{says[self.verdict]} ({figures})"]
+        lines = [verdict_text(self.recordings, self.old, self.new)]
         for what, (before, after) in (
             ("generated images like the recordings", self.matched),
             ("generated images of the general mix", self.general),
         ):
             lines.append(f"{what}: mean end-point error {before:.4f} px before, {after:.4f} after")
-        return "\n".join(lines)
+        return "\n".join([*lines, *left_out_text(self.recordings)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``judgement.json`` holds them."""
+        return {
+            "verdict": self.verdict,
+            "old": self.old,
+            "new": self.new,
+            "recordings": plain_difference(self.recordings),
+            "matched": dict(zip(("before", "after"), self.matched, strict=True)),
+            "general": dict(zip(("before", "after"), self.general, strict=True)),
+        }
+
+
+def verdict_text(found: Difference, old: str, new: str) -> str:
+    """What hidden pixels say of new weights against old ones, one line."""
+    says = {
+        "helped": f"it helped: {new} explains hidden pixels of the recordings better",
+        "harmed": f"it harmed: {new} explains hidden pixels of the recordings worse; keep {old}",
+        "not shown": "no help is shown: on hidden pixels of the recordings the difference is "
+        f"within chance; there is no reason to prefer {new} to {old}",
+        "too few": f"too few pixels to tell {new} from {old}: at least {BLOCKS} blocks of {BLOCK} "
+        f"px with particles are wanted, take more pairs",
+    }
+    return f"{says[found.verdict]} ({found.figures})"
+
+
+def left_out_text(found: Difference) -> list[str]:
+    """The pairs that could not be asked, a line each."""
+    return [f"left out: {reason}" for reason in found.left_out]
+
+
+def plain_difference(found: Difference) -> dict[str, Any]:
+    """Plain values; what is not known is None."""
+    plain = dataclasses.asdict(found)
+    known = {k: v for k, v in plain.items() if not (isinstance(v, float) and math.isnan(v))}
+    return {"verdict": found.verdict, **dict.fromkeys(plain), **known}
 
 
 def prepare(
-    spec: SourceSpec,
+    wanted: Wanted | SourceSpec,
     output: Path,
     *,
     start_from: str | Path = "default",
     recipe: str | Path | TrainRecipe = "finetune",
-) -> Path:
+) -> Prepared:
     """Measure recordings and write the recipe of images like them into the run's folder.
 
     Parameters
     ----------
-    spec : SourceSpec
-        The recordings; at most eight pairs, spread over them, are looked at.
+    wanted : Wanted or SourceSpec
+        The recordings, and how they are analysed.
     output : Path
         Folder of the run; gets ``recordings.json`` (what was measured), ``matched.toml`` (the
         generator's recipe) and ``recipe.toml`` (the training's).
-    start_from : str or Path
+    start_from : str or Path, optional
         Weights to begin with, which also analyse the recordings.
     recipe : str, Path or TrainRecipe
-        Of the training; its source, calibration and network are replaced, and in ``finetune``,
-        that of the package, the refinement steps by those that the weights were trained for.
+        Of the training; its source, calibration and network are replaced.
 
     Returns
     -------
-    Path
-        The recipe to train by, from the same weights.
+    Prepared
 
     Raises
     ------
@@ -122,40 +169,41 @@ def prepare(
         If the recipe or the weights cannot be used.
     """
     model = _model(start_from)
-    trained = model.record.get("recipe", {}).get("refinement_steps")
-    if recipe == "finetune" and isinstance(trained, int):
-        recipe = dataclasses.replace(recipes.load(recipe), refinement_steps=trained)
     if not isinstance(recipe, TrainRecipe):
         recipe = recipes.load(recipe)
     general = open_source(f"synth:{GENERAL}").record["recipe"]
-    with spec.open() as source:
-        chosen = spread(len(source))
-        pairs = [source[index] for index in chosen]
-    conditions, refused = _measured(pairs, model)
-    if not conditions:
-        raise InputError(f"none of {len(pairs)} pairs of {spec.path} can be measured: {refused}")
-    make_folder(output)
+    if isinstance(wanted, SourceSpec):
+        wanted = Wanted(wanted)
+    with open_recordings(wanted) as recordings:
+        notes = list(recordings.source.notes)
+        found, refused = _measured(recordings, model)
+        if not found:
+            raise InputError(
+                f"none of {len(recordings)} pairs of {wanted.spec.path} can be measured: "
+                f"{refused[-1]}"
+            )
+        notes += [f"left out: {reason}" for reason in refused]
+        conditions = [one for one, _ in found.values()]
+        recordings.hashes = {index: sha256 for index, (_, sha256) in found.items()}
+        make_folder(output)
+        more = {
+            # the name that "default" has today: another version may have another
+            "start_from": model.name if str(start_from) == "default" else absolute(str(start_from)),
+            "weights": {"name": model.name, "sha256": model.sha256},
+            "conditions": [dataclasses.asdict(one) for one in conditions],
+        }
+        write_note(output, recordings, more)
     mix = (output / MIX).absolute()
-    note = {
-        "path": str(spec.path),
-        "frames": spec.frames,
-        "pairing": spec.pairing,
-        "mask": str(spec.mask) if isinstance(spec.mask, Path) else None,
-        "pairs": chosen,
-        "start_from": absolute(str(start_from)),
-        "weights": {"name": model.name, "sha256": model.sha256},
-        "conditions": [dataclasses.asdict(one) for one in conditions],
-    }
     _write(mix, recipe_text(conditions, general))
-    _write(output / NOTE, json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     own = {"source": f"synth:{mix}", "calibration": "", "network": plain_config(model.network)}
     # the table comes last in TOML
     values = {**recipe.to_dict(), **own}
+    values["refinement_steps"] = recipe.refinement_steps or model.steps
     network = values.pop("network")
     lines = [f"{key} = {inline(value)}" for key, value in values.items()]
     lines += ["", "[network]", *(f"{key} = {inline(value)}" for key, value in network.items())]
     _write(output / RECIPE, "\n".join(lines) + "\n")
-    return output / RECIPE
+    return Prepared(output / RECIPE, fit_text(fits(conditions, general)), tuple(notes))
 
 
 def is_finetune(output: Path) -> bool:
@@ -178,29 +226,29 @@ def judge(output: Path, weights: Path) -> Judgement:
     PIVError
         If the note, the recordings or the weights cannot be read.
     """
-    note = _note(output)
-    mask = note["mask"]
-    spec = SourceSpec(
-        Path(note["path"]),
-        note["frames"],
-        note["pairing"],
-        None,
-        Path(mask) if mask else None,
-        True,
-    )
-    with spec.open() as source:
-        pairs = [source[index] for index in note["pairs"] if index < len(source)]
-    old, new = _model(note["start_from"]), _model(weights)
+    note = read_note(output)
+    old, new = _old(note), _model(weights)
     recipe = recipes.load(output / RECIPE)
+    with noted_recordings(output, note) as recordings:
+        found = compare(recordings, old, new, recordings.settings)
     matched, general = _generated(recipe, old, new)
-    settings = Settings(refine=RefineSettings(steps=recipe.refinement_steps))
-    found = compare(pairs, old, new, settings)
-    return Judgement(found, matched, general, old.name, new.name)
+    judgement = Judgement(found, matched, general, old.name, new.name)
+    kept = {**judgement.to_dict(), "sha256": {"old": old.sha256, "new": new.sha256}}
+    _write(output / JUDGEMENT, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    return judgement
 
 
-def spread(number: int) -> list[int]:
-    """At most eight indices, spread evenly over so many pairs."""
-    return sorted({int(i) for i in np.linspace(0, number - 1, min(number, PAIRS)).round()})
+def _old(note: dict[str, Any]) -> Model:
+    """The weights that a run began with, and no others of their name."""
+    wanted = note["weights"]["sha256"]
+    named = [name for name, entry in catalogue().items() if entry["sha256"] == wanted]
+    model = _model(named[0] if named else note["start_from"])
+    if model.sha256 != wanted:
+        raise WeightsError(
+            f"{note['start_from']} are no longer the weights that the run began with (sha256 "
+            f"{wanted[:12]}): put them back and resume the run, or ask with `piv compare`"
+        )
+    return model
 
 
 def _model(name: str | Path) -> Model:
@@ -210,17 +258,23 @@ def _model(name: str | Path) -> Model:
     return model
 
 
-def _measured(pairs: Sequence[ImagePair], model: Model) -> tuple[list[Conditions], str]:
-    """Conditions of those pairs that can be measured, and why the last other one cannot."""
+def _measured(
+    recordings: Recordings, model: Model
+) -> tuple[dict[int, tuple[Conditions, str]], list[str]]:
+    """Conditions and fingerprints of those pairs that can be measured, and why others cannot."""
     from piv.pipeline import analyse
 
-    conditions, refused = [], ""
-    for pair in pairs:
+    found, refused = {}, []
+    for number, index in enumerate(recordings.chosen):
         try:
-            conditions.append(measure(pair, analyse(pair, model=model)))
+            recorded = recordings.recorded(number)
+            pair = recordings.cleaned(recorded)
+            analysis = analyse(pair, model=model, settings=recordings.settings)
+            cut = crop(recorded, recordings.region)
+            found[index] = measure(pair, analysis, cut), fingerprint(recorded)
         except InputError as error:
-            refused = str(error)
-    return conditions, refused
+            refused.append(str(error))
+    return found, refused
 
 
 def _generated(
@@ -229,7 +283,10 @@ def _generated(
     """Mean errors before and after on held-out images: like the recordings, and general."""
     size = (recipe.render, recipe.render)
     batches = held_out(open_source(recipe.source), "validation", recipe.validation_pairs, size)
-    before, after = (validation_errors(m.network, batches, recipe) for m in (old, new))
+    before, after = (
+        validation_errors(m.network, batches, dataclasses.replace(recipe, refinement_steps=m.steps))
+        for m in (old, new)
+    )
     kinds = [
         [kind for kind in batches if kind.startswith(MATCHED) == matched]
         for matched in (True, False)
@@ -244,12 +301,3 @@ def _generated(
 def _write(path: Path, text: str) -> None:
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
-
-
-def _note(output: Path) -> dict[str, Any]:
-    path = output / NOTE
-    try:
-        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PIVError(f"cannot read {path}, the note of the recordings: {error}") from None
-    return note

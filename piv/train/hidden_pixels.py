@@ -16,6 +16,7 @@ import torch
 from scipy import ndimage
 
 from piv.correlate import pair_tensors
+from piv.errors import InputError
 from piv.network.ccfcn import local_mean_and_spread
 from piv.network.weights import Model
 from piv.settings import Settings
@@ -26,6 +27,7 @@ RADIUS, SHARE = 4.0, 0.08  # px; of the frame
 BRIDGE = 4.0  # px; Gaussian that fills the discs, the same for all fields
 BLOCK = 64  # px; the blocks are taken as independent of each other
 LEAST = 100  # hidden pixels that a block must have
+BLOCKS = 30  # with fewer their scatter says too little
 CERTAIN = 2.0  # standard errors that a difference must exceed
 BORDER = 8  # px
 
@@ -41,6 +43,10 @@ class Difference:
     gain, error : float
         Mean over the blocks of the difference, and the standard error of that mean.
     blocks : int
+    pairs : int
+        That were asked.
+    left_out : tuple of str
+        Why others were not, a line each.
     """
 
     before: float
@@ -48,16 +54,28 @@ class Difference:
     gain: float
     error: float
     blocks: int
+    pairs: int = 1
+    left_out: tuple[str, ...] = ()
 
     @property
-    def helped(self) -> bool:
-        """More is explained than chance would."""
-        return self.gain > CERTAIN * self.error
+    def verdict(self) -> str:
+        """``"helped"``, ``"harmed"``, ``"not shown"``, or ``"too few"`` blocks to tell."""
+        if self.blocks < BLOCKS:
+            return "too few"
+        if self.gain > CERTAIN * self.error:
+            return "helped"
+        return "harmed" if self.gain < -CERTAIN * self.error else "not shown"
 
     @property
-    def harmed(self) -> bool:
-        """Less is explained than chance would."""
-        return self.gain < -CERTAIN * self.error
+    def figures(self) -> str:
+        """The numbers in words."""
+        told = f"{self.blocks} blocks of {BLOCK} px in {self.pairs} pair" + "s" * (self.pairs != 1)
+        if not self.blocks:
+            return told
+        return (
+            f"{self.after:.4f} against {self.before:.4f} of 1 explained, difference "
+            f"{self.gain:+.5f}, standard error {self.error:.5f}, {told}"
+        )
 
 
 def discs(shape: tuple[int, int], rng: np.random.Generator) -> Bool:
@@ -83,6 +101,7 @@ def compare(
     Parameters
     ----------
     pairs : sequence of ImagePair
+        Each is read once; one that cannot be read or analysed is left out.
     old, new : Model
     settings : Settings, optional
         How the pairs are analysed.
@@ -91,14 +110,21 @@ def compare(
     seed : int
         Of the discs.
     """
-    rng = np.random.default_rng(seed)
-    blocks = []
-    for pair in pairs:
-        for _ in range(views):
-            hidden = discs(pair.shape, rng)
-            blocks += _by_block(pair, hidden, (old, new), settings)
+    blocks: list[list[float]] = []
+    left_out = []
+    for number in range(len(pairs)):
+        name = f"pair {number}"
+        try:
+            pair = pairs[number]
+            name = pair.name or name
+            blocks += _of_pair(pair, (old, new), settings, views, [seed, number])
+        except InputError as error:
+            told = str(error)
+            left_out.append(told if name in told else f"{name}: {told}")
+    asked, others = len(pairs) - len(left_out), tuple(left_out)
     if len(blocks) < 2:
-        return Difference(math.nan, math.nan, math.nan, math.nan, len(blocks))
+        nothing = (math.nan, math.nan, math.nan, math.nan)
+        return Difference(*nothing, len(blocks), asked, others)
     table = np.array(blocks)
     gains = table[:, 1] - table[:, 0]
     return Difference(
@@ -107,13 +133,34 @@ def compare(
         gain=float(gains.mean()),
         error=float(gains.std(ddof=1) / math.sqrt(len(gains))),
         blocks=len(gains),
+        pairs=asked,
+        left_out=others,
     )
+
+
+def _of_pair(
+    pair: ImagePair,
+    models: Sequence[Model],
+    settings: Settings | None,
+    views: int,
+    seed: Sequence[int],
+) -> list[list[float]]:
+    """For each block of a pair, what each of the weights explains, mean over the views.
+
+    Views of one block see the same noise: they are no further evidence.
+    """
+    rng = np.random.default_rng(seed)
+    found: dict[tuple[int, int], list[list[float]]] = {}
+    for _ in range(views):
+        for place, scores in _by_block(pair, discs(pair.shape, rng), models, settings).items():
+            found.setdefault(place, []).append(scores)
+    return [np.mean(scores, axis=0).tolist() for scores in found.values()]
 
 
 def _by_block(
     pair: ImagePair, hidden: Bool, models: Sequence[Model], settings: Settings | None
-) -> list[list[float]]:
-    """For each block, what each of the weights explains."""
+) -> dict[tuple[int, int], list[float]]:
+    """For each block, by its corner, what each of the weights explains."""
     from piv.pipeline import analyse
 
     mask = hidden if pair.mask is None else hidden | pair.mask
@@ -129,7 +176,7 @@ def _by_block(
         moved.append(_moved(pair, *(bridged(part, mask) for part in (field.u, field.v))))
     where = _inner(where)
     height, width = where.shape
-    found = []
+    found = {}
     for top in range(0, height, BLOCK):
         for left in range(0, width, BLOCK):
             window = np.s_[top : top + BLOCK, left : left + BLOCK]
@@ -138,7 +185,7 @@ def _by_block(
                 continue
             scores = [_correlation(*(f[window][inside] for f in frames)) for frames in moved]
             if all(math.isfinite(score) for score in scores):
-                found.append(scores)
+                found[top, left] = scores
     return found
 
 

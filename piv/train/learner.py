@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from piv.errors import PIVError, SettingsError, WeightsError
 from piv.network.ccfcn import CCFCN
 from piv.network.weights import load_model
-from piv.settings import RefineSettings
 from piv.train.data import Batch
 from piv.train.loss import mean_endpoint, refinement_loss
 from piv.train.optimiser import Optimiser
@@ -117,11 +116,11 @@ class Learner:
 
     @torch.no_grad()
     def _taught(self, batch: Batch) -> Tensor | None:
-        """The teacher's displacement, with as many steps as an analysis takes by default."""
+        """The teacher's displacement, with as many steps as it was trained for."""
         if self.teacher is None:
             return None
         results = self.teacher.network(
-            batch.first, batch.second, batch.start, batch.fluid, RefineSettings().steps
+            batch.first, batch.second, batch.start, batch.fluid, self.teacher.steps
         )
         return results[-1].displacement
 

@@ -25,7 +25,7 @@ from piv.train.processes import Gang
 from piv.train.progress import Clock, Plan, Progress
 from piv.train.recipe import TrainRecipe
 from piv.train.source import Source, open_source, open_sources
-from piv.train.start import first_network
+from piv.train.start import first_network, settled
 
 CHECKPOINT_SECONDS = 120.0
 VALIDATION_SECONDS = 180.0
@@ -74,6 +74,7 @@ class Training:
         gang: Gang | None = None,
         resumed: bool = False,
     ) -> None:
+        recipe = settled(recipe, start_from)
         self.recipe = recipe
         self.gang = gang or Gang()
         self.output = output

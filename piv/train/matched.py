@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from piv.train.conditions import Conditions
@@ -95,6 +96,125 @@ def _tables(
         "fill": [0.0, 1.0],
     }
     return {"particles": particles, "camera": camera, "scene": scene}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One condition of recordings beside what images are made with.
+
+    Parameters
+    ----------
+    name, unit : str
+    measured, drawn : (float, float)
+        Least and largest: of the recordings, and of the images like them.
+    general : (float, float) or None
+        Of the general mix, if it names it.
+    """
+
+    name: str
+    unit: str
+    measured: tuple[float, float]
+    drawn: tuple[float, float]
+    general: tuple[float, float] | None
+
+    @property
+    def outside(self) -> bool:
+        """Whether the general mix has nothing like some of the recordings."""
+        if self.general is None:
+            return False
+        low, high = self.general
+        # less noise, loss, displacement ... is but easier
+        below = self.name in _BOTH_WAYS and self.measured[0] < low
+        return below or self.measured[1] > high
+
+    @property
+    def clamped(self) -> bool:
+        """Whether the generator cannot make images like some of the recordings."""
+        below = self.name in _BOTH_WAYS and self.measured[0] < self.drawn[0]
+        return below or self.measured[1] > self.drawn[1]
+
+
+_BOTH_WAYS = ("density", "diameter", "bits", "peak", "gain")
+_PLACES = {  # condition -> unit, table and entry of the generator's recipe
+    "density": ("1/px", "particles", "density"),
+    "diameter": ("px", "particles", "diameter"),
+    "loss": ("", "particles", "loss_of_pairs"),
+    "bits": ("", "camera", "bits"),
+    "peak": ("", "camera", "peak"),
+    "noise": ("", "camera", "noise"),
+    "offset": ("", "camera", "offset"),
+    "gain": ("", "camera", "gain"),
+    "displacement": ("px", "scene", "displacement"),
+    "gradient": ("px/px", "scene", "gradient"),
+}
+
+
+def fits(conditions: Sequence[Conditions], general: Mapping[str, Any]) -> list[Fit]:
+    """Every condition of recordings beside the images like them and those of the general mix.
+
+    Parameters
+    ----------
+    conditions, general
+        As for :func:`recipe_text`.
+    """
+    tables = _tables(conditions, general)
+    rows = []
+    for name, (unit, table, entry) in _PLACES.items():
+        found = [float(getattr(one, name)) for one in conditions]
+        usual = general.get(table, {}).get(entry)
+        rows.append(
+            Fit(
+                name,
+                unit,
+                (min(found), max(found)),
+                bounds(tables[table][entry]),
+                None if usual is None else bounds(usual),
+            )
+        )
+    return rows
+
+
+def bounds(entry: Any) -> tuple[float, float]:
+    """Least and largest number that an entry of the generator's recipe can give."""
+    if isinstance(entry, Mapping):
+        if "mix" in entry:
+            parts = [bounds(part) for _, part in entry["mix"]]
+            return min(low for low, _ in parts), max(high for _, high in parts)
+        entry = entry.get("log", entry.get("choice"))
+    numbers = entry if isinstance(entry, (list, tuple)) else [entry]
+    return float(min(numbers)), float(max(numbers))
+
+
+def fit_text(rows: Sequence[Fit]) -> str:
+    """The table of :func:`fits` in words, and what follows from it."""
+    lines = [["condition", "recordings", "images like them", "general mix", ""]]
+    for row in rows:
+        marks = ["outside"] * row.outside + ["beyond the generator"] * row.clamped
+        name = f"{row.name}, {row.unit}" if row.unit else row.name
+        usual = "-" if row.general is None else _span(row.general)
+        lines.append([name, _span(row.measured), _span(row.drawn), usual, ", ".join(marks)])
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    told = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    outside = [row.name for row in rows if row.outside]
+    clamped = [row.name for row in rows if row.clamped]
+    if outside:
+        told.append(f"outside of the general mix: {', '.join(outside)}")
+    else:
+        told.append(
+            "all of it lies within the general mix, which the weights of the package were trained "
+            "on: little is to be gained"
+        )
+    if clamped:
+        told.append(f"the generator cannot make images with such {', '.join(clamped)}")
+    return "\n".join(told)
+
+
+def _span(span: tuple[float, float]) -> str:
+    low, high = (f"{value:.3g}" for value in span)
+    return low if low == high else f"{low} to {high}"
 
 
 def inline(value: Any) -> str:

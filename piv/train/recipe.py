@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from piv.errors import SettingsError, nearest
-from piv.settings import check_number, option
+from piv.settings import MOST_STEPS, STEPS, check_number, option
 
 Windows = tuple[tuple[int, ...], ...]
 
@@ -50,7 +50,12 @@ class TrainRecipe:
     weight_decay: float = option(1e-4, "weight decay of the optimiser", low=0, high=1)
     clip: float = option(1.0, "largest norm of the gradient", low=0, high=1e6)
     average: float = option(0.999, "decay of the moving average of the weights", low=0, high=1)
-    refinement_steps: int = option(2, "refinement steps of the network", low=1, high=8)
+    refinement_steps: int = option(
+        0,
+        "refinement steps of the network; 0 = as many as the weights to begin with were trained "
+        f"for, {STEPS} with random ones",
+        low=0, high=MOST_STEPS,
+    )  # fmt: skip
     step_weight: float = option(0.6, "weight of a step's loss relative to the next", low=0, high=1)
     uncertainty_weight: float = option(0.15, "weight of the uncertainty's loss", low=0, high=100)
     emphasis: float = option(
@@ -100,7 +105,10 @@ class TrainRecipe:
     )
     network: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({}),
-        metadata={"help": "fields of CCFCNConfig that differ from its defaults"},
+        metadata={
+            "help": "fields of CCFCNConfig that differ from its defaults; empty = the network of "
+            "the weights to begin with, or all defaults with random ones"
+        },
     )
 
     def __post_init__(self) -> None:
@@ -210,8 +218,30 @@ def load(recipe: str | Path) -> TrainRecipe:
             reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
             raise SettingsError(f"cannot read the recipe {path}: {reason}") from None
     try:
-        return from_dict({"name": stem, **tomllib.loads(text)})
+        found = from_dict({"name": stem, **tomllib.loads(text)})
+        return found if str(recipe) in names() else _located(found, Path(recipe).parent)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"the recipe {recipe} is not TOML: {error}") from None
     except SettingsError as error:
         raise SettingsError(f"{recipe}: {error}") from None
+
+
+def _located(recipe: TrainRecipe, beside: Path) -> TrainRecipe:
+    """The recipe with files that its sources name found from any working folder.
+
+    They are looked for in the working folder, and beside the recipe.
+    """
+
+    def located(spec: str) -> str:
+        provider, colon, argument = spec.strip().partition(":")
+        if not argument.endswith(".toml"):
+            return spec
+        here, there = Path(argument).absolute(), (beside / argument).absolute()
+        place = next((path for path in (here, there) if path.is_file()), argument)
+        return f"{provider}{colon}{place}"
+
+    return dataclasses.replace(
+        recipe,
+        source=located(recipe.source),
+        calibration=";".join(located(part) for part in recipe.calibration.split(";")),
+    )

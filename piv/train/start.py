@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from piv.errors import PIVError, SettingsError, WeightsError
+from piv.network.catalogue import trained_steps
 from piv.network.ccfcn import CCFCN
 from piv.network.config import CCFCNConfig
 from piv.network.grow import can_grow, grown
 from piv.network.narrow import can_narrow_network, narrowed_network
-from piv.network.weights import read_weights, rebuild, weights_path
+from piv.network.weights import config_of, plain_config, read_weights, rebuild, weights_path
+from piv.settings import STEPS
 from piv.train.recipe import TrainRecipe
+
+
+def settled(recipe: TrainRecipe, start_from: str | Path | None) -> TrainRecipe:
+    """The recipe with what it leaves to the weights to begin with: network, refinement steps.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be used.
+    """
+    steps, network = recipe.refinement_steps or STEPS, recipe.network
+    if start_from is not None and str(start_from).lower() != "none":
+        if recipe.refinement_steps and recipe.network:
+            return recipe
+        path = weights_path(start_from)
+        _, record, _ = read_weights(path)
+        steps = recipe.refinement_steps or trained_steps(record)
+        network = recipe.network or MappingProxyType(plain_config(config_of(record, str(path))))
+    return replace(recipe, refinement_steps=steps, network=network)
 
 
 def first_network(
@@ -90,11 +113,20 @@ def _start(
             else:
                 raise WeightsError(
                     f"{path} has another network than the recipe, and not one that can grow or be "
-                    "narrowed to it: start from weights of the same network, or copy the record's "
-                    "network into the recipe"
+                    f"narrowed to it ({_differing(network.config, config)}): leave the table "
+                    "network out of the recipe to take that of the weights, or start from others"
                 )
     stages = record.get("stages")
     if not isinstance(stages, list) or not stages:
         raise WeightsError(f"{path}: its record lists no stages, so seeds could repeat")
     stages[-1]["sha256"] = sha256
     return network, stages
+
+
+def _differing(old: CCFCNConfig, new: CCFCNConfig) -> str:
+    """The fields in which two networks differ, as the weights and as the recipe have them."""
+    return ", ".join(
+        f"{item.name} {getattr(old, item.name)} against {getattr(new, item.name)}"
+        for item in fields(CCFCNConfig)
+        if getattr(old, item.name) != getattr(new, item.name)
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ def store(run: Training) -> None:
     """
     state = {
         "recipe": run.recipe.to_dict(),
+        "source": json.dumps(dict(run.source.record), sort_keys=True),
         "network_config": plain_config(run.network),
         "plan": {"steps": run.plan.steps, "minutes": run.plan.minutes},
         "history": run.history,
@@ -61,7 +64,7 @@ def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], Tr
     """
     state = checkpoint.read(output / checkpoint.NAME)
     kept = recipes.from_dict(state["recipe"])
-    recipe = recipe or kept
+    recipe = _like(recipe, kept) if recipe else kept
     then, now = kept.to_dict(), recipe.to_dict()
     learned = [name for name in now if name not in recipes.EXPORT_ONLY]
     if differing := [name for name in learned if then[name] != now[name]]:
@@ -70,6 +73,15 @@ def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], Tr
             "resume it with its own, or choose another folder"
         )
     return state, recipe
+
+
+def _like(recipe: TrainRecipe, kept: TrainRecipe) -> TrainRecipe:
+    """A recipe with what it left to the weights that the run began with."""
+    return dataclasses.replace(
+        recipe,
+        refinement_steps=recipe.refinement_steps or kept.refinement_steps,
+        network=recipe.network or kept.network,
+    )
 
 
 def restore(run: Training, state: dict[str, Any]) -> None:
@@ -87,6 +99,14 @@ def restore(run: Training, state: dict[str, Any]) -> None:
     # by its settings, not their text: a setting that came later has its default
     if run.network.config != CCFCNConfig.from_dict(state["network_config"]):
         raise SettingsError(f"{run.output} was trained with another version of the network")
+    # what the generator's recipe said is not in the training's, which only names it
+    made = json.dumps(dict(run.source.record), sort_keys=True)
+    if (before := state.get("source", made)) != made:
+        raise SettingsError(
+            f"the images of {run.output} were made by {_what_changed(before, made)}: bring "
+            f"{run.recipe.source} back to what it was, or choose another folder and start from "
+            "its weights"
+        )
     run.learner.restore(state)
     run.history = state["history"]
     run.step = state["step"]
@@ -128,3 +148,15 @@ def export(run: Training, path: Path, name: str) -> str:
         stage["teacher"] = {"name": teacher.name, "sha256": teacher.sha256}
     record = weights_record(run.average, [*run.history, stage], calibration)
     return save_weights(path, run.average.state_dict(), record)
+
+
+def _what_changed(before: str, now: str) -> str:
+    """How two records of a source differ, in words."""
+    old, new = json.loads(before), json.loads(now)
+    if old.get("generator") != new.get("generator"):
+        return "another version of the generator"
+    then, after = old.get("recipe"), new.get("recipe")
+    if not (isinstance(then, dict) and isinstance(after, dict)):
+        return "another recipe of the generator"
+    differing = [key for key in sorted({*then, *after}) if then.get(key) != after.get(key)]
+    return f"another recipe of the generator ({', '.join(differing) or 'what it refers to'} differ)"

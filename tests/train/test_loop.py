@@ -111,7 +111,8 @@ def test_a_resumed_run_knows_its_recipe_and_its_time(tmp_path, source, tiny):
     first = run_of(tiny, tmp_path, source, 4)
     first.run(should_stop=lambda: True)
     second = Training.resume(None, tmp_path, source=source)
-    assert second.recipe.to_dict() == tiny.to_dict()
+    assert second.recipe.to_dict() == first.recipe.to_dict()
+    assert second.recipe.refinement_steps == 3  # the recipe leaves it open
     assert second.plan == Plan(steps=4)
     assert second.clock.core >= first.clock.core > 0
 
@@ -259,6 +260,50 @@ def test_weights_of_another_network_cannot_begin(tmp_path, finished, source):
     other = dataclasses.replace(finished.recipe, network={**finished.recipe.network, "radius": 2})
     with pytest.raises(WeightsError, match="another network than the recipe"):
         run_of(other, tmp_path / "run", source, 3, start_from=path)
+
+
+def test_a_recipe_that_names_no_network_takes_that_of_the_weights(tmp_path, finished, source):
+    path = tmp_path / "first.safetensors"
+    two = run_of(dataclasses.replace(finished.recipe, refinement_steps=2), tmp_path, source, 1)
+    two.run()
+    two.export(path, "first")
+    own = dataclasses.replace(finished.recipe, network={}, refinement_steps=0)
+    run = run_of(own, tmp_path / "run", source, 2, start_from=path)
+    assert run.network.config == finished.network.config
+    assert run.recipe.refinement_steps == 2
+    run.run(should_stop=lambda: True)
+    assert Training.resume(own, tmp_path / "run", source=source).recipe == run.recipe
+    run.export(tmp_path / "run.safetensors", "run")
+    assert load_model(tmp_path / "run.safetensors").steps == 2
+    named = dataclasses.replace(own, refinement_steps=3)
+    assert run_of(named, tmp_path / "3", source, 1, start_from=path).recipe.refinement_steps == 3
+
+
+def test_the_fields_in_which_networks_differ_are_named(tmp_path, finished, source):
+    path = tmp_path / "first.safetensors"
+    finished.export(path, "first")
+    other = dataclasses.replace(finished.recipe, network={**finished.recipe.network, "radius": 2})
+    with pytest.raises(WeightsError, match=r"to it \(radius 1 against 2\): leave the table"):
+        run_of(other, tmp_path / "run", source, 3, start_from=path)
+
+
+def test_a_changed_recipe_of_the_generator_is_noticed_at_resume(tmp_path, tiny, monkeypatch):
+    mix = tmp_path / "my mix.toml"
+    mix.write_text("size = [64, 64]\n[classes.uniform]\n", "utf-8")
+    recipe = tmp_path / "own.toml"
+    values = {**tiny.to_dict(), "source": "synth:my mix.toml"}
+    network = values.pop("network")
+    lines = [f"{k} = {json.dumps(v)}" for k, v in values.items()] + ["[network]"]
+    lines += [f"{k} = {json.dumps(v)}" for k, v in network.items()]
+    recipe.write_text("\n".join(lines), "utf-8")
+    run = tmp_path / "run"
+    open_run(recipe, run, steps=2).run(should_stop=lambda: True)  # found beside the recipe
+    monkeypatch.chdir(tmp_path.parent)
+    assert open_run(None, run, resume=True).step == 1
+    assert open_run(recipe, run, resume=True).step == 1
+    mix.write_text("size = [64, 64]\n[classes.uniform]\n[classes.vortex]\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"generator \(classes differ\): bring synth:.*my mix"):
+        open_run(None, run, resume=True)
 
 
 def test_a_larger_network_goes_on_from_a_smaller_one(tmp_path, finished, source):
