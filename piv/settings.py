@@ -416,13 +416,14 @@ def to_toml(settings: Settings, *, comments: bool = False) -> str:
         lines.append(f"[{stage}]")
         for item in fields(kind):
             if comments:
-                lines += [f"# {line}" for line in _comment(item)]
+                lines += [f"# {line}" for line in comment(item)]
             value = getattr(getattr(settings, stage), item.name)
             lines.append(f"{item.name} = {json.dumps(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _comment(item: dataclasses.Field[Any]) -> list[str]:
+def comment(item: dataclasses.Field[Any]) -> list[str]:
+    """What an :func:`option` is, its unit, range and choices: lines for a TOML template."""
     meta = item.metadata
     notes = []
     if meta["unit"]:

@@ -68,6 +68,12 @@ def _parser() -> Parser:
     fields.add_argument("folder", type=Path, help="where to write them")
     fields.set_defaults(run=_fields)
 
+    written = commands.add_parser(
+        "recipe", help="print a recipe as TOML, or without a name one with every entry"
+    )
+    written.add_argument("name", nargs="?", metavar="NAME", help="a recipe of `piv-synth list`")
+    written.set_defaults(run=_written)
+
     listing = commands.add_parser("list", help="show the recipes with their classes, and the flows")
     listing.set_defaults(run=_list)
     return parser
@@ -192,6 +198,12 @@ def _fields(options: argparse.Namespace) -> None:
             }
             stored.save(name, fields, options.folder)
     print(f"{options.folder}: {', '.join(stored.SOLVERS)}")
+
+
+def _written(options: argparse.Namespace) -> None:
+    from synth.recipe import template, text_of
+
+    print(template() if options.name is None else text_of(options.name), end="")
 
 
 def _list(_options: argparse.Namespace) -> None:

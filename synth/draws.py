@@ -42,6 +42,16 @@ class Draw:
             at -= weight
         return self.parts[-1][1].sample(rng)
 
+    def toml(self) -> str:
+        """As a recipe writes it."""
+        numbers = f"[{', '.join(f'{value:g}' for value in self.values)}]"
+        if self.kind == "constant":
+            return f"{self.values[0]:g}"
+        if self.kind == "mix":
+            parts = ", ".join(f"[{weight:g}, {part.toml()}]" for weight, part in self.parts)
+            return f"{{ mix = [{parts}] }}"
+        return numbers if self.kind == "uniform" else f"{{ {self.kind} = {numbers} }}"
+
     def is_whole(self) -> bool:
         """Whether only whole numbers can come."""
         if self.kind == "mix":

@@ -23,57 +23,136 @@ def _draw(value: Any) -> Draw:
     return parse_draw(value, "default")
 
 
-def _range(low: float, high: float) -> dict[str, float]:
-    """What a recipe may ask for."""
-    return {"low": low, "high": high}
+def _range(low: float, high: float, text: str) -> dict[str, Any]:
+    """What a recipe may ask for, and what it is."""
+    return {"low": low, "high": high, "help": text}
 
 
 @dataclass(frozen=True, slots=True)
 class ParticleRecipe:
     """Distributions of :func:`synth.particles.seed`'s parameters."""
 
-    density: Draw = field(default=_draw([0.04, 0.1]), metadata=_range(0, 1))
-    diameter: Draw = field(default=_draw([1.8, 3.5]), metadata=_range(0.5, 12))
-    diameter_spread: Draw = field(default=_draw([0.0, 0.2]), metadata=_range(0, 0.5))
-    brightness_spread: Draw = field(default=_draw([0.0, 0.4]), metadata=_range(0, 2))
-    loss_of_pairs: Draw = field(default=_draw([0.0, 0.1]), metadata=_range(0, 0.9))
-    loss_by_motion: Draw = field(default=_draw([0.0, 1.0]), metadata=_range(0, 1))
+    density: Draw = field(
+        default=_draw([0.04, 0.1]),
+        metadata=_range(0, 1, "particle images per pixel"),
+    )
+    diameter: Draw = field(
+        default=_draw([1.8, 3.5]),
+        metadata=_range(0.5, 12, "e^-2 diameter of the particle images, px"),
+    )
+    diameter_spread: Draw = field(
+        default=_draw([0.0, 0.2]),
+        metadata=_range(0, 0.5, "its standard deviation from particle to particle, relative"),
+    )
+    brightness_spread: Draw = field(
+        default=_draw([0.0, 0.4]),
+        metadata=_range(0, 2, "standard deviation of the logarithm of the particles' brightness"),
+    )
+    loss_of_pairs: Draw = field(
+        default=_draw([0.0, 0.1]),
+        metadata=_range(0, 0.9, "share of the particles of one frame that are not in the other"),
+    )
+    loss_by_motion: Draw = field(
+        default=_draw([0.0, 1.0]),
+        metadata=_range(0, 1, "share of that loss by motion out of the sheet; the rest is random"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class CameraRecipe:
     """Distributions of the exposure, the background and the light sheet."""
 
-    bits: Draw = field(default=_draw({"choice": [8, 12]}), metadata=_range(8, 16) | {"whole": True})
-    peak: Draw = field(default=_draw([0.4, 1.0]), metadata=_range(0.001, 10))
-    noise: Draw = field(default=_draw([0.01, 0.03]), metadata=_range(0, 1))
-    electrons: Draw = field(default=_draw({"log": [500, 10000]}), metadata=_range(0, 1e6))
-    offset: Draw = field(default=_draw([0.02, 0.1]), metadata=_range(0, 1))
-    background: Draw = field(default=_draw([0.0, 0.05]), metadata=_range(0, 5))
-    unevenness: Draw = field(default=_draw([0.0, 0.2]), metadata=_range(0, 1))
-    gain: Draw = field(default=_draw([0.9, 1.1]), metadata=_range(0.1, 10))
+    bits: Draw = field(
+        default=_draw({"choice": [8, 12]}),
+        metadata=_range(8, 16, "bit depth of the camera") | {"whole": True},
+    )
+    peak: Draw = field(
+        default=_draw([0.4, 1.0]),
+        metadata=_range(
+            0.001,
+            10,
+            "grey level of a bright particle over the full scale; above 1 it clips",
+        ),
+    )
+    noise: Draw = field(
+        default=_draw([0.01, 0.03]),
+        metadata=_range(0, 1, "read noise over the peak of a bright particle"),
+    )
+    electrons: Draw = field(
+        default=_draw({"log": [500, 10000]}),
+        metadata=_range(0, 1e6, "electrons of a bright particle, for the shot noise; 0 = none"),
+    )
+    offset: Draw = field(
+        default=_draw([0.02, 0.1]),
+        metadata=_range(0, 1, "grey level where nothing is, over the peak of a bright particle"),
+    )
+    background: Draw = field(
+        default=_draw([0.0, 0.05]),
+        metadata=_range(0, 5, "scattered light, over the peak of a bright particle"),
+    )
+    unevenness: Draw = field(
+        default=_draw([0.0, 0.2]),
+        metadata=_range(
+            0, 1, "of the light sheet; 1: e^-2 of the light half a diagonal off its axis"
+        ),
+    )
+    gain: Draw = field(
+        default=_draw([0.9, 1.1]),
+        metadata=_range(0.1, 10, "contrast of the second frame over that of the first"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SceneRecipe:
-    """Distributions of the flow's size, and how often there are bodies and unseeded regions.
+    """Distributions of the flow's size, and how often there are bodies and unseeded regions."""
 
-    ``displacement`` is the largest displacement in the image, px; ``gradient`` the rms and
-    ``gradient_peak`` the largest gradient norm allowed, px/px; ``moving`` the probability of a mean
-    flow, ``fill`` the least share of the displacement still missing that the mean flow takes (1:
-    all of it); the other probabilities say what they are of.
-    """
+    displacement: Draw = field(
+        default=_draw([2.0, 10.0]),
+        metadata=_range(0, 60, "largest displacement in the image, px"),
+    )
+    gradient: Draw = field(
+        default=_draw({"log": [0.03, 0.3]}),
+        metadata=_range(0.001, 1, "largest rms allowed of the norm of the gradient, px/px"),
+    )
+    gradient_peak: Draw = field(
+        default=_draw(1.2),
+        metadata=_range(0.01, 1.5, "largest norm of the gradient allowed, px/px"),
+    )
+    moving: Draw = field(
+        default=_draw(0.7),
+        metadata=_range(0, 1, "probability of a mean flow"),
+    )
+    fill: Draw = field(
+        default=_draw(0.0),
+        metadata=_range(
+            0,
+            1,
+            "least share of the missing displacement that the mean flow takes",
+        ),
+    )
+    unseeded: Draw = field(
+        default=_draw(0.0),
+        metadata=_range(0, 1, "probability of a region without particles"),
+    )
+    body: Draw = field(
+        default=_draw(0.0),
+        metadata=_range(0, 1, "probability of a body in the flow"),
+    )
+    mask_given: Draw = field(
+        default=_draw(0.5),
+        metadata=_range(0, 1, "probability that the mask of a body comes with the images"),
+    )
+    shadow: Draw = field(
+        default=_draw(0.0),
+        metadata=_range(0, 1, "probability that a body throws a shadow"),
+    )
+    glare: Draw = field(
+        default=_draw(0.0),
+        metadata=_range(0, 5, "light that a body reflects, over the peak of a bright particle"),
+    )
 
-    displacement: Draw = field(default=_draw([2.0, 10.0]), metadata=_range(0, 60))
-    gradient: Draw = field(default=_draw({"log": [0.03, 0.3]}), metadata=_range(0.001, 1))
-    gradient_peak: Draw = field(default=_draw(1.2), metadata=_range(0.01, 1.5))
-    moving: Draw = field(default=_draw(0.7), metadata=_range(0, 1))
-    fill: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
-    unseeded: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
-    body: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
-    mask_given: Draw = field(default=_draw(0.5), metadata=_range(0, 1))
-    shadow: Draw = field(default=_draw(0.0), metadata=_range(0, 1))
-    glare: Draw = field(default=_draw(0.0), metadata=_range(0, 5))
+
+_TABLES = {"particles": ParticleRecipe, "camera": CameraRecipe, "scene": SceneRecipe}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +195,40 @@ class Recipe:
 def names() -> list[str]:
     """Recipes that come with the generator."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def text_of(name: str) -> str:
+    """The TOML of a recipe that comes with the generator, comments and all.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe.
+    """
+    if name not in names():
+        raise InputError(f"no recipe {name!r}: choose from {', '.join(names())}")
+    return (RECIPES / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def template() -> str:
+    """TOML with every entry at its default, each with its meaning and range."""
+    lines = ['description = "..."', "size = [256, 256]  # height, width, px; from 32"]
+    for table, part in _TABLES.items():
+        lines += ["", f"[{table}]"]
+        for item in dataclasses.fields(part):
+            draw: Draw = item.default  # type: ignore[assignment]  # all have one
+            low, high = item.metadata["low"], item.metadata["high"]
+            lines.append(f"# {item.metadata['help']}  ({low:g} to {high:g})")
+            lines.append(f"{item.name} = {draw.toml()}")
+    lines += [
+        "",
+        "# a class of images: by its name a flow of `piv-synth list`, or `flow` names it;",
+        "# it may have tables of its own, such as particles = { density = 0.02 }",
+        "[classes.vortex]",
+        "weight = 1.0  # share in the mix",
+        "options = { number = [1, 3] }  # of the flow, as `piv-synth list` shows them",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def load(name: str, also: Iterable[str] = ()) -> Recipe:

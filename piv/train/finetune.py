@@ -1,9 +1,10 @@
 """Fine-tuning on one's own recordings, and whether it helped.
 
 There is no truth to learn from in a recording.  So its conditions are measured (particles, light,
-noise, lost pairs, displacement), images like it are generated, with the truth, beside the general
-mix, and the network goes on learning from those.  Whether that helped is then asked of the
-recordings themselves (:mod:`piv.train.hidden_pixels`), which nothing was fitted to.
+noise, lost pairs, displacement), images that measure like it are generated
+(:mod:`piv.train.likened`), with the truth, beside the general mix, and the network goes on learning
+from those.  Whether that helped is then asked of the recordings themselves
+(:mod:`piv.train.hidden_pixels`), which nothing was fitted to.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from piv.train import recipe as recipes
 from piv.train.conditions import Conditions, measure
 from piv.train.held_out import held_out, validation_errors
 from piv.train.hidden_pixels import BLOCK, BLOCKS, Difference, compare
+from piv.train.likened import likened
 from piv.train.matched import GENERAL, MATCHED, fit_text, fits, inline, recipe_text
 from piv.train.recipe import TrainRecipe
 from piv.train.recordings import (
@@ -183,13 +185,16 @@ def prepare(
                 f"{refused[-1]}"
             )
         notes += [f"left out: {reason}" for reason in refused]
-        conditions = [one for one, _ in found.values()]
+        measured = [one for one, _ in found.values()]
+        conditions = [likened(one, model, recordings.settings) for one in measured]
         recordings.hashes = {index: sha256 for index, (_, sha256) in found.items()}
         make_folder(output)
         more = {
             # the name that "default" has today: another version may have another
             "start_from": model.name if str(start_from) == "default" else absolute(str(start_from)),
             "weights": {"name": model.name, "sha256": model.sha256},
+            "measured": [dataclasses.asdict(one) for one in measured],
+            # with which images measure so: what the generator is given
             "conditions": [dataclasses.asdict(one) for one in conditions],
         }
         write_note(output, recordings, more)

@@ -124,8 +124,8 @@ class Fit:
             return False
         low, high = self.general
         # less noise, loss, displacement ... is but easier
-        below = self.name in _BOTH_WAYS and self.measured[0] < low
-        return below or self.measured[1] > high
+        below = self.name in _BOTH_WAYS and self.measured[0] < low / _ROUGH
+        return below or self.measured[1] > high * _ROUGH
 
     @property
     def clamped(self) -> bool:
@@ -134,6 +134,7 @@ class Fit:
         return below or self.measured[1] > self.drawn[1]
 
 
+_ROUGH = 1.1  # so near to the truth is what is measured, at the best
 _BOTH_WAYS = ("density", "diameter", "bits", "peak", "gain")
 _PLACES = {  # condition -> unit, table and entry of the generator's recipe
     "density": ("1/px", "particles", "density"),

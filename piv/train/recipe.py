@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from piv.errors import SettingsError, nearest
-from piv.settings import MOST_STEPS, STEPS, check_number, option
+from piv.settings import MOST_STEPS, STEPS, check_number, comment, option
 
 Windows = tuple[tuple[int, ...], ...]
 
@@ -182,6 +182,20 @@ def from_dict(values: Mapping[str, Any]) -> TrainRecipe:
 
 def _tuple(value: Any) -> Any:
     return tuple(_tuple(part) for part in value) if isinstance(value, list) else value
+
+
+def to_toml(recipe: TrainRecipe) -> str:
+    """TOML with every value, its meaning and its range, that :func:`load` reads back."""
+    lines = []
+    values = recipe.to_dict()
+    for item in fields(TrainRecipe):
+        if item.name == "network":
+            lines += ["", f"# {item.metadata['help']}", "[network]"]
+            lines += [f"{name} = {json.dumps(value)}" for name, value in values["network"].items()]
+        elif item.name != "name":
+            lines += [f"# {line}" for line in comment(item)]
+            lines.append(f"{item.name} = {json.dumps(values[item.name], ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
 
 
 def names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import h5py
@@ -240,3 +241,40 @@ def test_sample_images_are_those_of_their_recipes(sample_images: Path) -> None:
             assert np.abs(file["truth/v"][0] - made.v).max() < 5e-4
             assert np.array_equal(file["truth/seeded"][0], made.seeded)
     assert sum(p.stat().st_size for p in sample_images.iterdir()) < 6e6
+
+
+def test_a_recipe_is_printed_as_it_is_and_the_template_is_a_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import fields
+
+    from synth.recipe import CameraRecipe, ParticleRecipe, SceneRecipe
+
+    assert main(["recipe", "training"]) == 0
+    path = tmp_path / "mine.toml"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert load(str(path)).source == load("training").source
+    assert main(["recipe"]) == 0
+    text = capsys.readouterr().out
+    path.write_text(text, encoding="utf-8")
+    entry = load(str(path)).classes["vortex"]
+    # every entry is in it, with its default
+    assert entry.particles == ParticleRecipe()
+    assert entry.camera == CameraRecipe()
+    assert entry.scene == SceneRecipe()
+    for part in (ParticleRecipe, CameraRecipe, SceneRecipe):
+        for item in fields(part):
+            assert f"\n{item.name} = " in text
+            assert item.metadata["help"] in text
+    assert main(["pair", str(path), "-o", str(tmp_path / "look")]) == 0
+    assert main(["recipe", "nothing"]) == 2
+    assert "choose from evaluation" in capsys.readouterr().err
+
+
+def test_mixed_distributions_are_written_as_they_are_read() -> None:
+    from synth.draws import parse_draw
+
+    mixed = {"mix": [[0.5, 0], [0.3, [1, 2]], [0.2, {"log": [0.1, 3]}]]}
+    draw = parse_draw(mixed, "here")
+    assert parse_draw(tomllib.loads(f"x = {draw.toml()}")["x"], "there") == draw
+    assert draw.toml() == "{ mix = [[0.5, 0], [0.3, [1, 2]], [0.2, { log = [0.1, 3] }]] }"

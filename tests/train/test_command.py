@@ -95,6 +95,33 @@ def test_a_stopped_run_leaves_a_checkpoint(tmp_path, recipe, kind, status):
     assert f"stopped at step {step};" in error
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no size limit there")
+def test_a_full_disk_at_a_checkpoint_is_told_and_the_last_one_stays(tmp_path, recipe):
+    folder = tmp_path / "run"
+    words = ["train", str(recipe), "-o", str(folder), "--steps", "40", "--checkpoint-every", "0.01"]
+    call = (
+        "import resource, sys, threading, pathlib, time\n"
+        "from piv.cli import main\n"
+        "path = pathlib.Path(sys.argv[4]) / 'checkpoint.pt'\n"
+        "def fill():\n"
+        "    while not path.exists():\n"
+        "        time.sleep(0.01)\n"
+        "    half = path.stat().st_size // 2\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (half, resource.RLIM_INFINITY))\n"
+        "threading.Thread(target=fill, daemon=True).start()\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", call, *words], check=False,
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith(f"piv: error: cannot write {folder}")
+    assert "Traceback" not in done.stderr
+    assert checkpoint.read(folder / checkpoint.NAME)["step"] >= 1
+    assert not list(folder.glob(".*.part"))
+
+
 def test_two_processes_train_together_on_pairs_of_their_own(tmp_path, recipe):
     folder = tmp_path / "run"
     process = command(recipe, "-o", folder, "--steps", 5, "--processes", 2)

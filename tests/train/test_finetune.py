@@ -19,12 +19,13 @@ from piv.errors import InputError, WeightsError
 from piv.io.sources import SourceSpec
 from piv.network.catalogue import weights_path
 from piv.network.ccfcn import CCFCN
-from piv.settings import from_dict
+from piv.settings import Settings, from_dict
 from piv.train import finetune
 from piv.train import recipe as recipes
 from piv.train.conditions import Conditions, measure
 from piv.train.finetune import Judgement
 from piv.train.hidden_pixels import Difference, compare, discs
+from piv.train.likened import likened
 from piv.train.matched import fit_text, fits, inline, recipe_text
 from piv.train.recordings import Wanted, noted_recordings, read_note, spread
 from piv.train.source import open_source
@@ -76,6 +77,27 @@ def test_large_particles_in_noise_are_counted_once():
     assert found.diameter == pytest.approx(8.0, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "density", "noise"),
+    [("base", (0.04, 0.07), (0.0, 0.03)), ("noise20", (0.025, 0.09), (0.15, 0.27))],
+)
+def test_images_made_with_corrected_conditions_measure_like_the_recording(
+    robustness, kind, density, noise
+):
+    """In much noise a sixth of the particles is counted, and half of the noise is found."""
+    true = robustness.pair("validation", 1, kind=kind, size=(256, 256))
+    model = piv.load_model()
+    measured = measure(true.pair, piv.analyse(true.pair))
+    found = likened(measured, model, Settings())
+    assert density[0] < found.density < density[1]
+    assert noise[0] <= found.noise < noise[1]
+    if kind == "noise20":
+        assert measured.density < 0.02
+        assert measured.noise < 0.15
+    for name in ("bits", "gain", "displacement", "gradient"):
+        assert getattr(found, name) == getattr(measured, name)
+
+
 def test_images_without_particles_are_refused():
     flat = piv.ImagePair(np.full(SIZE, 9, np.uint8), np.full(SIZE, 9, np.uint8), name="run 7")
     field = piv.analyse(uniform_pair(SIZE, 1.0, 0.0))
@@ -102,6 +124,9 @@ def test_matched_images_are_like_the_recordings_and_the_general_ones_as_ever(tmp
     ours, theirs = (s.record["recipe"]["classes"] for s in (source, general))
     for kind, made_by in theirs.items():
         assert ours[f"matched_{kind}"].get("options") == made_by.get("options"), kind
+    # the record does not depend on what the general mix will be one day
+    assert source.record["refers_to"]["training"] == general.record["recipe"]
+    assert "refers_to" not in general.record
     wave = source.pair("train", 2, kind="matched_waves", size=SIZE)
     assert (
         7 <= wave.recipe["scene"]["drawn"]["wavelength"] <= 22
@@ -366,7 +391,7 @@ def test_what_lies_outside_of_the_general_mix_is_named():
     assert rows["density"].general == (0.01, 0.4)
     assert rows["bits"].general == (8, 16)
     assert "little is to be gained" in fit_text(list(rows.values()))
-    odd = dataclasses.replace(SOME, density=0.6, noise=0.01, diameter=7.0, displacement=0.1)
+    odd = dataclasses.replace(SOME, density=0.6, noise=0.01, diameter=8.0, displacement=0.1)
     rows = fits([SOME, odd], general)
     assert [row.name for row in rows if row.outside] == ["density", "diameter"]
     assert [row.name for row in rows if row.clamped] == ["density"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from piv.cli import main
 from piv.errors import SettingsError
 from piv.train import recipe as recipes
 
@@ -62,3 +63,29 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"cannot read .*nowhere\.toml"):
         recipes.load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_printed_recipe_is_the_same_recipe(tmp_path, capsys, name):
+    assert main(["settings", "--recipe", name]) == 0
+    path = tmp_path / f"{name}.toml"
+    text = capsys.readouterr().out
+    path.write_text(text, "utf-8")
+    assert recipes.load(path) == recipes.load(name)
+    assert "# largest learning rate  (0 to 1)" in text
+
+
+def test_a_recipe_of_the_generator_is_found_beside_that_of_the_training(tmp_path, monkeypatch):
+    (tmp_path / "mix.toml").write_text("[classes.vortex]\n", "utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'source = "synth:mix.toml"\ncalibration = "synth:mix.toml; synth:training"', "utf-8"
+    )
+    found = recipes.load(own)
+    assert found.source == f"synth:{tmp_path / 'mix.toml'}"
+    assert found.calibration.split(";")[0] == found.source
+    assert found.calibration.split(";")[1].strip() == "synth:training"
+    monkeypatch.chdir(tmp_path)
+    assert recipes.load("own.toml").source == found.source
+    own.write_text('source = "synth:elsewhere.toml"', "utf-8")
+    assert recipes.load(own).source == "synth:elsewhere.toml"
