@@ -5,6 +5,7 @@ import json
 import pickle
 import struct
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,16 @@ def test_as_many_steps_are_taken_as_the_weights_were_trained_for(tmp_path, recor
     assert np.array_equal(fields[0].u, fields[steps].u)
     provenance = piv.analyse(pair, model=model).provenance
     assert provenance["settings"]["refine"]["steps"] == steps
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x10" + 7 * b"\0" + b"[1, 2]", None])
+def test_what_is_no_weights_file_has_the_usual_number_of_steps(tmp_path, monkeypatch, content):
+    """Whoever loads it is told; the header's length is not believed."""
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path("none").write_bytes(content)
+        Path("odd.safetensors").write_bytes(content)
+    assert steps_of("none") == steps_of("odd.safetensors") == 3
 
 
 def nonzero():

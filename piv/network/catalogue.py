@@ -18,6 +18,9 @@ from piv.errors import WeightsError
 from piv.settings import MOST_STEPS, STEPS
 
 
+_LONGEST = 100_000_000  # bytes of a header, as the format has it
+
+
 def catalogue() -> dict[str, Mapping[str, Any]]:
     """Name -> entry (file, sha256, summary) of the weights that come with the package."""
     return dict(known()[0])
@@ -95,6 +98,8 @@ def steps_of(name: str | Path) -> int:
     What cannot be read has the default of :data:`piv.settings.STEPS`: whoever loads the weights
     is told what is wrong with them.
     """
+    if str(name).lower() == "none":  # a file may be called so
+        return STEPS
     try:
         return trained_steps(_record(weights_path(name)))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, WeightsError):
@@ -110,7 +115,10 @@ def trained_steps(record: Mapping[str, Any]) -> int:
 
 def _record(path: Path | Traversable) -> dict[str, Any]:
     with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        size = int.from_bytes(file.read(8), "little")
+        if size > _LONGEST:
+            raise ValueError("this is no safetensors file")
+        header = json.loads(file.read(size))
     record: dict[str, Any] = json.loads(header["__metadata__"]["record"])
     return record
 
