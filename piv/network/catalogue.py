@@ -17,7 +17,6 @@ from typing import Any
 from piv.errors import WeightsError
 from piv.settings import MOST_STEPS, STEPS
 
-
 _LONGEST = 100_000_000  # bytes of a header, as the format has it
 
 
