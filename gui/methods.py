@@ -10,7 +10,7 @@ from typing import Any
 from gui.state import CalibrationState
 from gui.units import length_text, time_text
 from piv.errors import WeightsError
-from piv.network.catalogue import known, weights_hash
+from piv.network.catalogue import known, steps_of, weights_hash
 from piv.settings import Settings, from_dict
 
 PACKAGE = "ccfcn-piv"
@@ -189,7 +189,8 @@ def _dense(method: Method) -> str:
         return ""
     settings = method.settings.refine
     hashed = f", SHA-256 {method.sha256[:12]}" if method.sha256 else ""
-    steps = "one step" if settings.steps == 1 else f"{_count(settings.steps)} steps"
+    number = settings.steps or steps_of(method.weights)
+    steps = "one step" if number == 1 else f"{_count(number)} steps"
     words = (
         "This field was refined to one vector per pixel by a fully convolutional network with "
         f"embedded cross-correlation, after the method of Gao et al. (2021), in {steps} (weights "

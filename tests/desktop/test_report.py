@@ -38,7 +38,7 @@ def test_the_paragraph_names_what_was_used():
         "The 400 image pairs of 1280 x 1024 pixels", "ccfcn-piv (version 1.2.3)", "two passes",
         "64 x 64 and 24 x 24 pixels", "50 % overlap", "threshold 2, noise level 0.1",
         "peaks below 1.2", "peak height below 0.2", "weights ccfcn-2026.11b, SHA-256 e48791d145e9",
-        "three steps", "21 µm", "200 µs", "Regions without fluid were masked",
+        "two steps", "21 µm", "200 µs", "Regions without fluid were masked",
     ):  # fmt: skip
         assert part in words
     assert "\n" not in words

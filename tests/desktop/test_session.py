@@ -132,7 +132,7 @@ def test_presets_are_recognised_whatever_the_region(opened):
     assert opened.preset_name() == "best"
     opened.apply_preset("fast")
     assert opened.settings.preprocess.region == (0, 0, 64, 64)
-    opened.set_model("none")
+    opened.set_model("ccfcn-2026.11c")
     assert opened.preset_name() is None
     opened.undo()
     assert opened.preset_name() == "fast"
