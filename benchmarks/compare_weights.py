@@ -3,9 +3,9 @@
 python compare_weights.py ccfcn-2026.11f ccfcn-2026.11g runs/mine/weights.safetensors@4
 python compare_weights.py --pairs 12 --classes evaluation/wake resolution/sine016 -- A B
 
-A name of the catalogue or a file, with the number of refinement steps behind an @ (3 if none is
-named).  The second and further columns have the ratio to the first.  Without --classes the 19
-classes that docs/experiments.md compares weights by.
+A name of the catalogue or a file, with the number of refinement steps behind an @ (as many as they
+were trained for if none is named).  The second and further columns have the ratio to the first.
+Without --classes the 19 classes that docs/experiments.md compares weights by.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _network(word: str) -> tuple[CCFCN, int]:
     model = load_model(name)
     if model is None:
         raise SystemExit("none is no weights")
-    return model.network, int(steps or 3)
+    return model.network, int(steps) if steps else model.steps
 
 
 def _mean(rows: list[list[float]]) -> list[float]:

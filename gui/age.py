@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.masks import ImportedMask, Shape
@@ -24,19 +25,26 @@ class MadeWith:
     shapes : tuple of Shape
         That the pair sees.
     imported : ImportedMask or None
+    file : (int, int) or None
+        Time and size of the weights' file, if ``model`` is one: another may take its place.
     """
 
     settings: Settings
     model: str
     shapes: tuple[Shape, ...]
     imported: ImportedMask | None
+    file: tuple[int, int] | None = None
 
     @classmethod
     def now(cls, session: Session, index: int) -> MadeWith:
         """What a pair would be analysed with."""
         masks = session.masks
         return cls(
-            session.settings, session.model, masks.shapes_of(index), masks.imported_of(index)
+            session.settings,
+            session.model,
+            masks.shapes_of(index),
+            masks.imported_of(index),
+            _file(session.model),
         )
 
 
@@ -47,7 +55,7 @@ def changed(then: MadeWith, now: MadeWith) -> tuple[str, ...]:
     steps = steps_of(then.model)
     if _effective(then.settings, followed, steps) != _effective(now.settings, followed, steps):
         found.append("settings")
-    if _weights(then.model) != _weights(now.model):
+    if (_weights(then.model), then.file) != (_weights(now.model), now.file):
         found.append("weights")
     if then.shapes != now.shapes or then.imported is not now.imported:
         found.append("mask")
@@ -59,6 +67,17 @@ def sentence(what: tuple[str, ...]) -> str:
     if not what:
         return ""
     return f"Changed since this result was made: {', '.join(what)}. Analyse the pair again."
+
+
+def _file(model: str) -> tuple[int, int] | None:
+    """Time and size of a weights' file; None for a name of the catalogue, or without a file."""
+    if model.lower() in ("none", "default") or model in known()[0]:
+        return None
+    try:
+        found = Path(model).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _weights(model: str) -> str:

@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return INTERRUPTED if caught[0] == signal.SIGINT else STOPPED
     _export(training, args.output, args.name or _name_of(args.output))
-    _judge(args.output)
+    _judge(training, args.output)
     return 0
 
 
@@ -226,11 +226,11 @@ def _go_on(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _judge(folder: Path) -> None:
+def _judge(training: Training, folder: Path) -> None:
     """Of a run that fine-tuned: whether it helped."""
     from piv.train import finetune
 
-    if finetune.is_finetune(folder):
+    if finetune.is_finetune(folder, training.recipe, training.history):
         print("asking the recordings whether it helped", file=sys.stderr)
         print(finetune.judge(folder, folder / WEIGHTS).text())
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,9 +212,21 @@ def prepare(
     return Prepared(output / RECIPE, fit_text(fits(conditions, general)), tuple(notes))
 
 
-def is_finetune(output: Path) -> bool:
-    """Whether the run of a folder was prepared by :func:`prepare`."""
-    return (output / NOTE).is_file()
+def is_finetune(output: Path, recipe: TrainRecipe, history: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the run of a folder is what :func:`prepare` prepared there.
+
+    Parameters
+    ----------
+    output : Path
+    recipe : TrainRecipe
+        Of the run.
+    history : sequence of mapping
+        Records of the runs that its first weights have had.
+    """
+    if recipe.source != f"synth:{(output / MIX).absolute()}" or not (output / NOTE).is_file():
+        return False
+    began_with = history[-1].get("sha256") if history else None
+    return bool(began_with == read_note(output)["weights"]["sha256"])
 
 
 def judge(output: Path, weights: Path) -> Judgement:

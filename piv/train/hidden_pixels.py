@@ -1,8 +1,9 @@
 """Which of two weights explains recordings better, asked of pixels that neither has seen.
 
-On the pixels that a field was made from, fitted noise looks like agreement.  So small discs are
-masked, the field is bridged across them from around, and there the two frames, each moved to
-mid-time by half the field, are compared.
+On the pixels that a field was made from, fitted noise looks like agreement.  So small discs of both
+frames are masked.  Of the places at mid-time that they would show the analysis knows nothing: the
+field is bridged across them from around, and there the two frames, each moved to mid-time by half
+the field, are compared.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from piv.errors import InputError
 from piv.network.ccfcn import local_mean_and_spread
 from piv.network.weights import Model
 from piv.settings import Settings
-from piv.spline import coefficients, deform_pair
+from piv.spline import coefficients, deform_pair, seen_in_both
 from piv.types import Bool, Flag, Float, ImagePair
 
 RADIUS, SHARE = 4.0, 0.08  # px; of the frame
@@ -164,16 +165,20 @@ def _by_block(
     from piv.pipeline import analyse
 
     mask = hidden if pair.mask is None else hidden | pair.mask
-    moved, where = [], hidden if pair.mask is None else hidden & ~pair.mask
+    fields, lost = [], np.zeros(pair.shape, dtype=bool)
     for model in models:
         field = analyse(
             pair.first, pair.second, mask=mask, settings=settings, model=model, dt=pair.dt
         ).dense
         assert field is not None
-        # far from any particle there is nothing to be explained; the same pixels for all
-        lost = ((field.flags & int(Flag.FALLBACK)) != 0) & ~mask
-        where = where & ~ndimage.binary_dilation(lost, iterations=int(2 * RADIUS))
-        moved.append(_moved(pair, *(bridged(part, mask) for part in (field.u, field.v))))
+        lost |= ((field.flags & int(Flag.FALLBACK)) != 0) & ~mask
+        fields.append((field.u, field.v))
+    places = [unseen(bridged(u, mask), bridged(v, mask), hidden, pair.mask) for u, v in fields]
+    hole = np.logical_or.reduce([mask, *places])
+    # far from any particle there is nothing to be explained; the same pixels for all
+    where = np.logical_and.reduce(places)
+    where &= ~ndimage.binary_dilation(lost, iterations=int(2 * RADIUS))
+    moved = [_moved(pair, bridged(u, hole), bridged(v, hole)) for u, v in fields]
     where = _inner(where)
     height, width = where.shape
     found = {}
@@ -186,6 +191,31 @@ def _by_block(
             scores = [_correlation(*(f[window][inside] for f in frames)) for frames in moved]
             if all(math.isfinite(score) for score in scores):
                 found[top, left] = scores
+    return found
+
+
+def unseen(u: Float, v: Float, hidden: Bool, mask: Bool | None) -> Bool:
+    """Places at mid-time of which the analysis had nothing, because discs of the frames are hidden.
+
+    The analysis uses a place where both frames show it.  Half a displacement away from it in
+    either frame is what must be hidden; at the place itself nothing need be.
+
+    Parameters
+    ----------
+    u, v : array, shape (H, W)
+        Displacement, px, finite.
+    hidden : bool array, shape (H, W)
+        The discs, the same in both frames.
+    mask : bool array, shape (H, W), or None
+        True = not fluid; what it hides does not count.
+    """
+    field = torch.from_numpy(np.stack((u, v)).astype(np.float32))[None]
+    free = np.ones(hidden.shape, dtype=bool) if mask is None else ~mask
+    whole, open_ = (
+        seen_in_both(torch.from_numpy(part)[None], field)[0].numpy() > 0
+        for part in (free, free & ~hidden)
+    )
+    found: Bool = whole & ~open_
     return found
 
 

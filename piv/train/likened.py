@@ -48,20 +48,22 @@ def likened(found: Conditions, model: Model, settings: Settings) -> Conditions:
     Returns
     -------
     Conditions
-        Bits, gain, displacement and gradient are as they were found.
+        Bits, gain, displacement and gradient are as they were found.  What the generator would
+        have to make, which may lie beyond what it can.
 
     Raises
     ------
     InputError
         If the generator is not installed.
     """
-    given = _within(found)
+    wanted = found
     for _ in range(ROUNDS):
+        given = _within(wanted)
         seen = _measured(_images(given), model, settings)
         if seen is None:  # nothing can be measured of images so poor
             break
-        given = _within(_corrected(found, seen, given))
-    return given
+        wanted = _corrected(found, seen, given)
+    return wanted
 
 
 def _corrected(found: Conditions, seen: Conditions, given: Conditions) -> Conditions:
@@ -71,7 +73,8 @@ def _corrected(found: Conditions, seen: Conditions, given: Conditions) -> Condit
         ratio = (getattr(found, name) + 1e-4) / (getattr(seen, name) + 1e-4)
         values[name] = getattr(given, name) * float(np.clip(ratio, 1 / _STEP, _STEP))
     for name in _SUMS:
-        values[name] = getattr(given, name) + getattr(found, name) - getattr(seen, name)
+        corrected = getattr(given, name) + getattr(found, name) - getattr(seen, name)
+        values[name] = max(corrected, 0.0)
     return replace(given, **values)
 
 

@@ -130,8 +130,8 @@ class Fit:
     @property
     def clamped(self) -> bool:
         """Whether the generator cannot make images like some of the recordings."""
-        below = self.name in _BOTH_WAYS and self.measured[0] < self.drawn[0]
-        return below or self.measured[1] > self.drawn[1]
+        below = self.name in _BOTH_WAYS and self.measured[0] < self.drawn[0] / _ROUGH
+        return below or self.measured[1] > self.drawn[1] * _ROUGH
 
 
 _ROUGH = 1.1  # so near to the truth is what is measured, at the best

@@ -10,11 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -22,6 +24,7 @@ from torch import Tensor, distributed, nn
 from piv.errors import PIVError
 
 _HOST = "127.0.0.1"
+_POLL = 0.05  # s
 _PATIENCE = timedelta(minutes=30)  # rank 0 validates and calibrates while the others wait
 
 
@@ -77,9 +80,9 @@ def _told() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise PIVError(
-            "a process of the training has ended: resume the run from its checkpoint "
-            f"({str(error).splitlines()[0]})"
-        ) from None
+            "another process of the training has ended: resume the run from its last checkpoint, "
+            "if it has one"
+        ) from error
 
 
 @contextmanager
@@ -117,6 +120,7 @@ def others(size: int, follow: Callable[[Gang], None], threads: int) -> Iterator[
     for process in started:
         process.start()
     try:
+        _wait_for(started, store)
         distributed.init_process_group(
             "gloo", store=store, rank=0, world_size=size, timeout=_PATIENCE
         )
@@ -126,19 +130,41 @@ def others(size: int, follow: Callable[[Gang], None], threads: int) -> Iterator[
             process.join()
     finally:
         for process in started:
-            process.terminate()
+            process.kill()  # they do not listen to SIGTERM
             process.join()
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
 
+def _wait_for(started: Sequence[BaseProcess], store: Any) -> None:
+    """Wait until every process has come so far that it can be met; tell one that has ended."""
+    waited = 0.0
+    for rank, process in enumerate(started, start=1):
+        while not store.check([_here(rank)]):
+            if process.exitcode is not None or waited > _PATIENCE.total_seconds():
+                raise PIVError(
+                    "a process of the training ended before it began (exit status "
+                    f"{process.exitcode}): is there memory for {len(started) + 1} processes?"
+                )
+            time.sleep(_POLL)
+            waited += _POLL
+
+
+def _here(rank: int) -> str:
+    """What a process writes into the store when it has come."""
+    return f"process {rank} is here"
+
+
 def _other(rank: int, size: int, port: int, threads: int, follow: Callable[[Gang], None]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 decides when to stop
+    # rank 0 decides when to stop; a whole group may be signalled
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)
     from piv.tuning import keep_memory
 
     keep_memory()
     torch.set_num_threads(threads)
     store = distributed.TCPStore(_HOST, port, size, is_master=False, use_libuv=False)  # type: ignore[attr-defined]
+    store.set(_here(rank), "yes")
     distributed.init_process_group(
         "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
     )

@@ -24,6 +24,7 @@ from piv.types import ImagePair
 
 PAIRS = 8  # so many are looked at where none are chosen
 NOTE = "recordings.json"
+_NEEDED = ("path", "frames", "pairing", "mask", "pairs", "sha256", "start_from", "weights")
 _MASK, _BACKGROUND = "mask.npy", ("background_a.npy", "background_b.npy")
 
 
@@ -208,6 +209,12 @@ def read_note(folder: Path) -> dict[str, Any]:
         note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PIVError(f"cannot read {path}, the note of the recordings: {error}") from None
+    missing = [name for name in _NEEDED if not isinstance(note, dict) or name not in note]
+    if missing:
+        raise PIVError(
+            f"{path}, the note of the recordings, is damaged or of another version (no "
+            f"{', '.join(missing)}): ask with `piv compare`"
+        )
     return note
 
 

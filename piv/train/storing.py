@@ -63,7 +63,7 @@ def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], Tr
         If the recipe differs from the run's.
     """
     state = checkpoint.read(output / checkpoint.NAME)
-    kept = recipes.from_dict(state["recipe"])
+    kept = _found_again(recipes.from_dict(state["recipe"]), output)
     recipe = _like(recipe, kept) if recipe else kept
     then, now = kept.to_dict(), recipe.to_dict()
     learned = [name for name in now if name not in recipes.EXPORT_ONLY]
@@ -75,10 +75,22 @@ def stored(output: Path, recipe: TrainRecipe | None) -> tuple[dict[str, Any], Tr
     return state, recipe
 
 
+def _found_again(recipe: TrainRecipe, output: Path) -> TrainRecipe:
+    """The recipe of a run whose folder, with the generator's recipe in it, was moved."""
+    provider, _, argument = recipe.source.partition(":")
+    here = (output / Path(argument).name).absolute()
+    if argument.endswith(".toml") and not Path(argument).is_file() and here.is_file():
+        return dataclasses.replace(recipe, source=f"{provider}:{here}")
+    return recipe
+
+
 def _like(recipe: TrainRecipe, kept: TrainRecipe) -> TrainRecipe:
     """A recipe with what it left to the weights that the run began with."""
+    both = (recipe.source, kept.source)
     return dataclasses.replace(
         recipe,
+        # what a file says is compared with the source's record, wherever it lies
+        source=kept.source if all(name.endswith(".toml") for name in both) else recipe.source,
         refinement_steps=recipe.refinement_steps or kept.refinement_steps,
         network=recipe.network or kept.network,
     )

@@ -53,6 +53,17 @@ def test_without_a_network_its_settings_do_not_count() -> None:
     assert since(session("none"), session("none", "correlate.windows=[64,24]")) == ("settings",)
 
 
+def test_another_file_in_the_place_of_the_weights_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(b"old")
+    before = MadeWith.now(session(str(path)), 0)
+    assert changed(before, MadeWith.now(session(str(path)), 0)) == ()
+    path.write_bytes(b"trained anew")
+    assert changed(before, MadeWith.now(session(str(path)), 0)) == ("weights",)
+    path.unlink()
+    assert changed(before, MadeWith.now(session(str(path)), 0)) == ("weights",)
+
+
 def test_every_change_is_told() -> None:
     assert since(session(), session("default", "correlate.overlap=0.75")) == ("settings",)
     assert since(session(), session("default", "refine.steps=1")) == ("settings",)

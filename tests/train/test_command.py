@@ -39,7 +39,7 @@ def recipe(tmp_path):
     return path
 
 
-def command(*words):
+def command(*words, group=False):
     # a machine with one processor can run the test of two processes as well
     call = (
         "import os, sys; os.cpu_count = lambda: 2; "
@@ -49,6 +49,7 @@ def command(*words):
     return subprocess.Popen(
         [sys.executable, "-c", call, "train", *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        start_new_session=group,
     )  # fmt: skip
 
 
@@ -120,6 +121,22 @@ def test_a_full_disk_at_a_checkpoint_is_told_and_the_last_one_stays(tmp_path, re
     assert "Traceback" not in done.stderr
     assert checkpoint.read(folder / checkpoint.NAME)["step"] >= 1
     assert not list(folder.glob(".*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
+def test_a_signal_to_all_processes_of_a_run_leaves_a_checkpoint(tmp_path, recipe):
+    """As a batch system or `timeout` sends it."""
+    folder = tmp_path / "run"
+    words = [recipe, "-o", folder, "--steps", "100000", "--processes", "2"]
+    process = command(*words, "--checkpoint-every", "0.01", group=True)
+    wait_for(folder / checkpoint.NAME, process)
+    (folder / checkpoint.NAME).unlink()
+    os.killpg(process.pid, signal.SIGTERM)
+    error = process.communicate(timeout=120)[1]
+    assert process.returncode == 3, error
+    assert "--resume" in error
+    assert "--processes 2" in error
+    assert checkpoint.read(folder / checkpoint.NAME)["step"] >= 1
 
 
 def test_two_processes_train_together_on_pairs_of_their_own(tmp_path, recipe):

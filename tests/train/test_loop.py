@@ -301,6 +301,14 @@ def test_a_changed_recipe_of_the_generator_is_noticed_at_resume(tmp_path, tiny, 
     monkeypatch.chdir(tmp_path.parent)
     assert open_run(None, run, resume=True).step == 1
     assert open_run(recipe, run, resume=True).step == 1
+    # run and recipe moved together, and the generator's recipe into the folder of the run
+    moved = tmp_path / "moved"
+    run.rename(moved)
+    mix.rename(moved / mix.name)
+    assert open_run(None, moved, resume=True).step == 1
+    assert open_run(recipe, moved, resume=True).step == 1
+    moved.rename(run)
+    (run / mix.name).rename(mix)
     mix.write_text("size = [64, 64]\n[classes.uniform]\n[classes.vortex]\n", "utf-8")
     with pytest.raises(SettingsError, match=r"generator \(classes differ\): bring synth:.*my mix"):
         open_run(None, run, resume=True)

@@ -1,5 +1,7 @@
 """What the processes of one run tell each other."""
 
+import os
+
 import pytest
 import torch
 
@@ -34,5 +36,22 @@ def test_a_lost_process_is_told_in_one_line(monkeypatch):
         raise RuntimeError("Connection closed by peer\nand more")
 
     monkeypatch.setattr(processes.distributed, "all_reduce", lost)
-    with pytest.raises(PIVError, match=r"resume the run from its checkpoint \(Connection closed"):
+    with pytest.raises(PIVError, match=r"resume the run from its last checkpoint, if it has one$"):
         Gang(0, 2).share(with_gradient([1.0, 1.0, 1.0]), [])
+
+
+def _dies(*_):
+    os._exit(7)
+
+
+def _nothing(gang):
+    gang.meet()
+
+
+def test_a_process_that_ends_before_it_began_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(processes, "_other", _dies)
+    with (
+        pytest.raises(PIVError, match=r"ended before it began \(exit status 7\)"),
+        processes.others(2, _nothing, 1),
+    ):
+        pytest.fail("it began")
