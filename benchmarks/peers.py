@@ -19,11 +19,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import map_coordinates
 
 import piv
 from piv.correlate.windows import at_every_pixel
 from piv.types import Bool, Float, ImagePair, VectorField
+from piv.validate import fill
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,12 @@ class Estimate:
 def on_every_pixel(u: Float, v: Float, y: Float, x: Float, shape: tuple[int, int]) -> Estimate:
     """Cubic splines through the vectors of a grid: the same for every method that has a grid.
 
-    Nodes without a value take that of the nearest node that has one.
+    Into the mask, where there are no values, all go on as this project's coarse field does.
     """
-    hole = ~(np.isfinite(u) & np.isfinite(v))
-    if hole.any():
-        nearest = distance_transform_edt(hole, return_distances=False, return_indices=True)
-        u, v = u[tuple(nearest)], v[tuple(nearest)]
-    values = torch.from_numpy(np.stack([u, v]).astype(np.float32))
-    dense = at_every_pixel(values, torch.from_numpy(y), torch.from_numpy(x), *shape).numpy()
+    values = torch.from_numpy(np.stack([u, v]).astype(np.float32))[:, None]
+    known = torch.isfinite(values).all(dim=0)
+    filled = torch.cat(fill(values[0], values[1], known, ~known))
+    dense = at_every_pixel(filled, torch.from_numpy(y), torch.from_numpy(x), *shape).numpy()
     return Estimate(dense[0], dense[1])
 
 
