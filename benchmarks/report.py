@@ -113,7 +113,7 @@ def targets(beside: dict[str, Values], scored: dict[str, Values], sweeps: Path) 
     ours = mean(base["dense", kind]["vector_rms"] for kind in flows)
     best = min(mean(base[p, k]["vector_rms"] for k in flows) for p in peers_of(base))
     add(f"flow classes ({', '.join(flows)}): geometric mean over the best peer's", "<= 0.33",
-        f"{ours / best:.2f} ({ours:.3f} / {best:.3f} px)", ours / best <= 0.33)  # fmt: skip
+        f"{ours / best:.3f} ({ours:.4f} / {best:.4f} px)", ours / best <= 0.33)  # fmt: skip
     worst = max(flows, key=lambda kind: ratio(base, kind))
     add("flow classes: each class over the best peer's", "<= 0.5",
         f"up to {ratio(base, worst):.2f} ({worst})", ratio(base, worst) <= 0.5)  # fmt: skip
